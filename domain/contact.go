@@ -1,0 +1,137 @@
+package domain
+
+import (
+	"context"
+	"strings"
+	"time"
+	"unicode/utf8"
+)
+
+// Contact is a customer: one person per phone, enforced by the database.
+type Contact struct {
+	ID         int64
+	Phone      string // E.164
+	Name       string // as the person who verified the phone gave it; empty before
+	Language   string
+	VerifiedAt *time.Time // first time the phone was verified by an SMS code
+	CreatedAt  time.Time
+}
+
+// ContactForm is what the contact step asks.
+type ContactForm struct {
+	Phone   string
+	Name    string
+	Answers map[int64]string // question → what was chosen or typed
+}
+
+// limits of free text, in characters
+const (
+	maxName   = 80
+	maxAnswer = 500
+)
+
+// RecordContact saves the contact step. A known phone is attached to the
+// visit without a sign of it: the advisor learns nothing of that person's
+// past, not even that there is one.
+func (s *Service) RecordContact(ctx context.Context, a Actor, visitID int64, f ContactForm) (Visit, error) {
+	name := strings.Join(strings.Fields(f.Name), " ")
+	phone, faults := s.parsePhone(f.Phone), map[string]Text{}
+	if phone.fault != nil {
+		faults["phone"] = *phone.fault
+	}
+	switch {
+	case name == "":
+		faults["name"] = Say("contact.name_empty")
+	case utf8.RuneCountInString(name) > maxName:
+		faults["name"] = Say("contact.name_long", "Max", maxName)
+	}
+	return s.change(ctx, a, visitID, func(ctx context.Context, tx Tx, v *Visit) error {
+		if v.ConsentsAt == nil {
+			return stepTooEarly()
+		}
+		if !v.PersonalData {
+			return &Error{Kind: Conflict, Message: Say("contact.no_consent")}
+		}
+		questions, err := tx.Questions(ctx, v.ProgrammeID)
+		if err != nil {
+			return err
+		}
+		answers := checkAnswers(questions, f.Answers, faults)
+		if len(faults) > 0 {
+			return &Error{Kind: Invalid, Message: Say("error.check_form"), Fields: faults}
+		}
+		if v.Phone != phone.e164 {
+			// What was proved or reserved belonged to the other phone.
+			id, _, err := tx.ContactForPhone(ctx, Contact{Phone: phone.e164, Language: v.Language, CreatedAt: v.TouchedAt})
+			if err != nil {
+				return err
+			}
+			if _, err := s.eraseContact(ctx, tx, v, a.ID); err != nil {
+				return err
+			}
+			v.ContactID, v.Phone = &id, phone.e164
+			if err := tx.LinkConsents(ctx, v.ID, id); err != nil {
+				return err
+			}
+		}
+		v.CustomerName = name
+		if err := tx.SetAnswers(ctx, v.ID, answers); err != nil {
+			return err
+		}
+		return tx.AddVisitEvent(ctx, VisitEvent{VisitID: v.ID, StaffID: a.ID, At: v.TouchedAt, Kind: EventContact})
+	})
+}
+
+// checkAnswers keeps the answers that the questionnaire allows and adds a
+// fault for each that it does not. Every question is optional.
+func checkAnswers(questions []Question, typed map[int64]string, faults map[string]Text) []Answer {
+	var out []Answer
+	for _, q := range questions {
+		value := strings.TrimSpace(typed[q.ID])
+		if value == "" {
+			continue
+		}
+		known := len(q.Options) == 0
+		for _, o := range q.Options {
+			known = known || o.Value == value
+		}
+		switch {
+		case !known:
+			faults[QuestionField(q.ID)] = Say("contact.answer_unknown")
+		case utf8.RuneCountInString(value) > maxAnswer:
+			faults[QuestionField(q.ID)] = Say("contact.answer_long", "Max", maxAnswer)
+		default:
+			out = append(out, Answer{QuestionID: q.ID, Value: value})
+		}
+	}
+	return out
+}
+
+// eraseContact takes phone, name and answers out of a visit, with what hung
+// on them: the verification and the held promo code. A contact that nothing
+// else refers to is deleted; gone tells that it was, or that there was none.
+func (s *Service) eraseContact(ctx context.Context, tx Tx, v *Visit, staffID int64) (gone bool, err error) {
+	if v.ContactID == nil {
+		return true, nil
+	}
+	if err := s.releaseHold(ctx, tx, *v, staffID); err != nil {
+		return false, err
+	}
+	id := *v.ContactID
+	v.ContactID, v.Phone, v.CustomerName, v.VerifiedAt = nil, "", "", nil
+	v.CodeSkipped, v.PromoPassed = false, false
+	if err := tx.SetAnswers(ctx, v.ID, nil); err != nil {
+		return false, err
+	}
+	if err := tx.UnlinkContact(ctx, v.ID); err != nil {
+		return false, err
+	}
+	// The visit must let go of the contact before it can be deleted.
+	if err := tx.SaveVisit(ctx, *v); err != nil {
+		return false, err
+	}
+	if gone, err = tx.DropContactIfUnused(ctx, id); err != nil {
+		return false, err
+	}
+	return gone, tx.AddVisitEvent(ctx, VisitEvent{VisitID: v.ID, StaffID: staffID, At: s.now(), Kind: EventContactErased})
+}

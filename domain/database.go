@@ -1,0 +1,225 @@
+package domain
+
+import (
+	"context"
+	"time"
+)
+
+// Database is where everything lasting is kept. Outside of a transaction one
+// can only read; every write goes through a Tx, so a row and the job that
+// follows from it commit together or not at all.
+type Database interface {
+	Queries
+	// InTx runs f in one transaction: committed when f returns nil, rolled
+	// back on an error or a panic. A serialisation failure or deadlock runs f
+	// again, so f must have no effect outside of the transaction: no SMS, no
+	// HTTP, no Redis. Calling InTx inside f is refused with an error.
+	InTx(ctx context.Context, f func(ctx context.Context, tx Tx) error) error
+}
+
+// Queries are the reads. A row that does not exist is an *Error of kind
+// NotFound.
+type Queries interface {
+	// StaffByLogin finds by the login as it is stored: lower case.
+	StaffByLogin(ctx context.Context, login string) (Staff, error)
+	// StaffByID gives one member of staff with their stores.
+	StaffByID(ctx context.Context, id int64) (Staff, error)
+	// StaffCount counts every member of staff; 0 means an empty database.
+	StaffCount(ctx context.Context) (int, error)
+	// Advisors lists those who are assigned to any of the stores (all stores
+	// when all is set), by name.
+	Advisors(ctx context.Context, storeIDs []int64, all bool) ([]Staff, error)
+
+	// Store gives one store.
+	Store(ctx context.Context, id int64) (Store, error)
+	// Stores lists every store by name.
+	Stores(ctx context.Context) ([]Store, error)
+
+	// Programme gives one programme.
+	Programme(ctx context.Context, id int64) (Programme, error)
+	// Products lists the active price list by position.
+	Products(ctx context.Context, programmeID int64) ([]Product, error)
+	// Product gives one product, active or not.
+	Product(ctx context.Context, id int64) (Product, error)
+	// Questions lists the active questionnaire by position.
+	Questions(ctx context.Context, programmeID int64) ([]Question, error)
+
+	// CurrentConsentDocuments gives the newest version of each kind in a
+	// language, personal data first.
+	CurrentConsentDocuments(ctx context.Context, programmeID int64, language string) ([]ConsentDocument, error)
+	// VisitConsents lists every consent row of a visit, oldest first, with
+	// its document.
+	VisitConsents(ctx context.Context, visitID int64) ([]Consent, error)
+	// ContactConsents gives the newest answer of a contact to each document
+	// kind; a kind that was never asked is absent. A yes counts only from a
+	// visit in which the phone was verified, a no from every visit.
+	ContactConsents(ctx context.Context, contactID int64) (map[ConsentKind]bool, error)
+
+	// Contact gives one contact.
+	Contact(ctx context.Context, id int64) (Contact, error)
+	// Answers lists what was answered in a visit.
+	Answers(ctx context.Context, visitID int64) ([]Answer, error)
+	// CodeAttempts lists the sends and checks of a visit, oldest first.
+	CodeAttempts(ctx context.Context, visitID int64) ([]CodeAttempt, error)
+
+	// Visit gives one visit with its contact's phone.
+	Visit(ctx context.Context, id int64) (Visit, error)
+	// OpenVisits lists what an advisor has open in a store, newest first.
+	OpenVisits(ctx context.Context, advisorID, storeID int64) ([]Visit, error)
+	// Visits lists by filter, newest first; see VisitFilter.
+	Visits(ctx context.Context, f VisitFilter) ([]VisitRow, error)
+	// Bought tells whether a contact has bought, with a verified phone, in a
+	// visit of the programme other than the given one.
+	Bought(ctx context.Context, programmeID, contactID, exceptVisitID int64) (bool, error)
+	// IsDemo tells whether the database holds what MakeDemo made.
+	IsDemo(ctx context.Context) (bool, error)
+	// VisitEvents lists the history of a visit, oldest first.
+	VisitEvents(ctx context.Context, visitID int64) ([]VisitEvent, error)
+	// StaleVisits gives up to limit ids of open visits last touched before t.
+	StaleVisits(ctx context.Context, t time.Time, limit int) ([]int64, error)
+
+	// PromoCode finds a code by its ten digits.
+	PromoCode(ctx context.Context, code string) (PromoCode, error)
+	// PromoCodeByID gives one code.
+	PromoCodeByID(ctx context.Context, id int64) (PromoCode, error)
+	// LiveCode finds the code of a kind that the owner can still share or
+	// use: active, not expired at t, uses left. NotFound where there is none.
+	LiveCode(ctx context.Context, programmeID, ownerID int64, kind PromoKind, t time.Time) (PromoCode, error)
+	// LiveRedemption gives the held or confirmed redemption of a visit.
+	LiveRedemption(ctx context.Context, visitID int64) (Redemption, error)
+	// PhoneRedeemed tells whether a phone has a held or confirmed redemption
+	// in a programme in a visit other than the given one.
+	PhoneRedeemed(ctx context.Context, programmeID int64, phone string, exceptVisitID int64) (bool, error)
+	// HeldUses counts the uses of a code that are held and not yet confirmed.
+	HeldUses(ctx context.Context, promoCodeID int64) (int, error)
+	// Redemptions lists every use that a visit held, oldest first.
+	Redemptions(ctx context.Context, visitID int64) ([]Redemption, error)
+	// PromoRefusals lists the refused attempts of a visit, oldest first.
+	PromoRefusals(ctx context.Context, visitID int64) ([]PromoRefusal, error)
+	// ExpiredHolds gives up to limit ids of redemptions still held at t
+	// although their hold has run out.
+	ExpiredHolds(ctx context.Context, t time.Time, limit int) ([]int64, error)
+
+	// Message gives one message with its phone.
+	Message(ctx context.Context, id int64) (Message, error)
+	// VisitMessages lists what a visit caused, oldest first.
+	VisitMessages(ctx context.Context, visitID int64) ([]Message, error)
+	// RecentMessages lists the newest messages of all phones, for the demo
+	// handset.
+	RecentMessages(ctx context.Context, limit int) ([]Message, error)
+}
+
+// Tx is a transaction: every read of Queries, seeing its own writes, and
+// every write. It must not be used after the function that got it returned.
+type Tx interface {
+	Queries
+
+	// KeepSecret stores a value under a name unless one is kept there, and
+	// gives what is kept.
+	KeepSecret(ctx context.Context, name, value string) (string, error)
+
+	// AddStore inserts a store.
+	AddStore(ctx context.Context, s Store) (int64, error)
+	// AddStaff adds a member of staff and assigns the given Stores (by ID).
+	AddStaff(ctx context.Context, s Staff) (int64, error)
+	// AddProgramme inserts a programme.
+	AddProgramme(ctx context.Context, p Programme) (int64, error)
+	// AddProduct inserts a line of the price list.
+	AddProduct(ctx context.Context, p Product) (int64, error)
+	// AddQuestion inserts a question.
+	AddQuestion(ctx context.Context, q Question) (int64, error)
+	// AddConsentDocument inserts one version of a text; a version is never changed.
+	AddConsentDocument(ctx context.Context, d ConsentDocument) (int64, error)
+
+	// AddVisit inserts a visit; where its request id exists already it gives
+	// that visit's id and created=false.
+	AddVisit(ctx context.Context, v Visit) (id int64, created bool, err error)
+	// LockVisit reads a visit and keeps every other writer away from it until
+	// the transaction ends.
+	LockVisit(ctx context.Context, id int64) (Visit, error)
+	// SaveVisit writes the changeable columns of a locked visit.
+	SaveVisit(ctx context.Context, v Visit) error
+	// AddVisitEvent adds a line to a visit's history.
+	AddVisitEvent(ctx context.Context, e VisitEvent) error
+
+	// AddConsent inserts the proof of one answer.
+	AddConsent(ctx context.Context, c Consent) (int64, error)
+	// LinkWithdrawal points the visit's standing refusals at a contact that
+	// the visit has let go of: the proof that this person said no.
+	LinkWithdrawal(ctx context.Context, visitID, contactID int64) error
+	// LinkConsents points the visit's consent rows at a contact.
+	LinkConsents(ctx context.Context, visitID, contactID int64) error
+	// UnlinkContact takes contact and phone out of the visit's consents,
+	// verifications, refusals, and of its redemptions that are neither held
+	// nor confirmed; the visit itself is written by SaveVisit.
+	UnlinkContact(ctx context.Context, visitID int64) error
+	// ConfirmConsents notes on the given consents of a visit that an SMS code
+	// confirmed them.
+	ConfirmConsents(ctx context.Context, visitID int64, challengeID string) error
+
+	// ContactForPhone finds or makes the one contact of a phone; safe when
+	// two advisors register the same phone at the same moment.
+	ContactForPhone(ctx context.Context, c Contact) (id int64, created bool, err error)
+	// LockContact reads a contact and keeps every other writer of it, and of
+	// its consents, away until the transaction ends.
+	LockContact(ctx context.Context, id int64) (Contact, error)
+	// SaveContact writes name, language and verified time.
+	SaveContact(ctx context.Context, c Contact) error
+	// DropContactIfUnused deletes a contact that no visit, consent, code,
+	// redemption, verification or message refers to, and tells whether it did.
+	DropContactIfUnused(ctx context.Context, id int64) (bool, error)
+	// SetAnswers replaces a visit's answers.
+	SetAnswers(ctx context.Context, visitID int64, answers []Answer) error
+
+	// AddCodeAttempt records a send or a check.
+	AddCodeAttempt(ctx context.Context, a CodeAttempt) error
+	// AddVerification records a verified phone; false when this challenge or
+	// this visit and phone is recorded already. A record of the same challenge
+	// that UnlinkContact has taken the contact out of is taken up again.
+	AddVerification(ctx context.Context, v Verification) (bool, error)
+
+	// AddPromoCode inserts a code; false when its digits are taken already.
+	AddPromoCode(ctx context.Context, p PromoCode) (id int64, ok bool, err error)
+	// LockPromoCodes keeps others from using the codes until the transaction
+	// ends; for a change that touches several.
+	LockPromoCodes(ctx context.Context, ids ...int64) error
+	// SetPromoState freezes, thaws or voids a code.
+	SetPromoState(ctx context.Context, id int64, state PromoState) error
+	// Hold takes one use of a code for a visit and phone, in one conditional
+	// update: only an active code with a use left, that the phone may use
+	// (not the owner's for a referral code, only the owner's for a trial
+	// code), in its lifetime. ok=false: nothing was changed, find out why
+	// afterwards. A hold that has run out on the same code is expired first.
+	Hold(ctx context.Context, r Redemption) (id int64, ok bool, err error)
+	// Confirm turns a held redemption into a confirmed one; false when it is
+	// not held any more.
+	Confirm(ctx context.Context, redemptionID int64, at time.Time) (bool, error)
+	// Release gives a held use back with the final state RedemptionReleased
+	// or RedemptionExpired; false when it was not held. The code row is
+	// locked before the redemption row.
+	Release(ctx context.Context, redemptionID int64, state RedemptionState, at time.Time) (bool, error)
+	// AddPromoRefusal records a refused attempt.
+	AddPromoRefusal(ctx context.Context, r PromoRefusal) error
+
+	// AddMessage inserts a message.
+	AddMessage(ctx context.Context, m Message) (int64, error)
+	// ClaimMessage moves a scheduled message to sending; false when it is not
+	// scheduled any more (sent, cancelled, or claimed by somebody else).
+	ClaimMessage(ctx context.Context, id int64, at time.Time) (bool, error)
+	// SettleMessage writes state, reason, body, gateway and times of a
+	// message.
+	SettleMessage(ctx context.Context, m Message) error
+	// CancelMessages cancels a contact's scheduled messages of a kind in a
+	// programme and returns them as they were.
+	CancelMessages(ctx context.Context, programmeID, contactID int64, kind MessageKind, reason string, at time.Time) ([]Message, error)
+
+	// Enqueue adds a job that runs not before at; it exists when the
+	// transaction commits.
+	Enqueue(ctx context.Context, job Job, at time.Time) error
+}
+
+// Job is work for later.
+type Job interface {
+	// Kind is the job's stable name in the queue.
+	Kind() string
+}

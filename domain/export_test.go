@@ -1,0 +1,4 @@
+package domain
+
+// HashingAtATime is how many passwords are hashed at a time.
+func HashingAtATime() int64 { return int64(cap(hashing)) }

@@ -1,0 +1,331 @@
+package domain
+
+import (
+	"context"
+	"errors"
+	"time"
+)
+
+// OutcomeForm is what the last step asks.
+type OutcomeForm struct {
+	Outcome   Outcome
+	ProductID int64 // for a purchase
+	// Discount is what the screen promised, in kopecks; nil when the screen
+	// showed none yet. A purchase is not closed at another sum in silence.
+	Discount *int64
+}
+
+// Quote is a price with the discount of the visit's held code.
+type Quote struct {
+	Product  Product
+	Discount int64 // kopecks
+}
+
+// Total is what the customer pays, in kopecks.
+func (q Quote) Total() int64 { return q.Product.Price - q.Discount }
+
+// Quotes computes the price list for a visit, with the held redemption if
+// there is one.
+func (s *Service) Quotes(ctx context.Context, v Visit) ([]Quote, *Redemption, error) {
+	products, err := s.DB.Products(ctx, v.ProgrammeID)
+	if err != nil {
+		return nil, nil, err
+	}
+	held, err := s.HeldPromo(ctx, v.ID)
+	if err != nil {
+		return nil, nil, err
+	}
+	programme, err := s.DB.Programme(ctx, v.ProgrammeID)
+	if err != nil {
+		return nil, nil, err
+	}
+	if !programme.discounts() {
+		held = nil
+	}
+	quotes := make([]Quote, len(products))
+	for i, p := range products {
+		quotes[i] = Quote{Product: p}
+		if held != nil {
+			quotes[i].Discount = held.Discount.Of(p.Price)
+		}
+	}
+	return quotes, held, nil
+}
+
+// HeldPromo gives the held or confirmed redemption of a visit, nil where
+// there is none.
+func (s *Service) HeldPromo(ctx context.Context, visitID int64) (*Redemption, error) {
+	r, err := s.DB.LiveRedemption(ctx, visitID)
+	if IsNotFound(err) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	return &r, nil
+}
+
+// Promise is what the customer will receive after the visit, for the
+// summary: a message and when, or why there is none.
+type Promise struct {
+	Kind MessageKind // empty: nothing will come
+	At   time.Time
+	Why  string // "outcome", "no_consent", "not_verified", "phone_used", "programme_off"; why nothing will come
+}
+
+// FinishVisit ends a visit with its outcome. Confirming the held code, the
+// new code and its message's job commit in the same transaction. An ended
+// visit answers as before, so that a double tap or a retry gives one result.
+func (s *Service) FinishVisit(ctx context.Context, a Actor, visitID int64, f OutcomeForm) (Visit, error) {
+	switch f.Outcome {
+	case Trial, Purchase, Left:
+	default:
+		return Visit{}, invalid("outcome", "outcome.choose")
+	}
+	if f.Outcome == Purchase && f.ProductID == 0 {
+		return Visit{}, invalid("product", "outcome.choose_product")
+	}
+	// A browser that hangs up does not undo a sale.
+	v, err := s.change(context.WithoutCancel(ctx), a, visitID, func(ctx context.Context, tx Tx, v *Visit) error {
+		if v.Next() != StepOutcome {
+			return stepTooEarly()
+		}
+		if f.Outcome == Purchase {
+			if err := s.sell(ctx, tx, v, a, f); err != nil {
+				return err
+			}
+		}
+		if err := s.end(ctx, tx, v, a.ID, f.Outcome); err != nil {
+			return err
+		}
+		return s.follow(ctx, tx, *v)
+	})
+	var e *Error
+	if errors.As(err, &e) && e.Message.Key == "error.visit_ended" {
+		return s.OpenVisit(ctx, a, visitID)
+	}
+	return v, err
+}
+
+// sell writes product, price and discount and confirms the held code. A hold
+// that ran out is taken again where a use is left; where none is, the advisor
+// decides with the new sum before them.
+func (s *Service) sell(ctx context.Context, tx Tx, v *Visit, a Actor, f OutcomeForm) error {
+	product, err := tx.Product(ctx, f.ProductID)
+	if IsNotFound(err) || err == nil && (product.ProgrammeID != v.ProgrammeID || !product.Active) {
+		return invalid("product", "outcome.choose_product")
+	}
+	if err != nil {
+		return err
+	}
+	v.ProductID, v.Price, v.Discount = &product.ID, product.Price, 0
+	programme, err := tx.Programme(ctx, v.ProgrammeID)
+	if err != nil {
+		return err
+	}
+	r, err := tx.LiveRedemption(ctx, v.ID)
+	if IsNotFound(err) && f.Discount != nil && *f.Discount > 0 {
+		r, err = s.holdAgain(ctx, tx, v, a)
+	}
+	switch {
+	case err == nil && !programme.discounts():
+		// Switched off since the use was held; the end of the visit gives it
+		// back.
+	case err == nil:
+		v.Discount = r.Discount.Of(product.Price)
+		ok, err := tx.Confirm(ctx, r.ID, v.TouchedAt)
+		if err != nil {
+			return err
+		}
+		if !ok {
+			return discountGone()
+		}
+	case !IsNotFound(err):
+		return err
+	}
+	if f.Discount != nil && *f.Discount != v.Discount {
+		return discountGone()
+	}
+	return nil
+}
+
+// holdAgain takes the use back that the visit's last hold lost to the clock;
+// NotFound where there was none or no use is left.
+func (s *Service) holdAgain(ctx context.Context, tx Tx, v *Visit, a Actor) (Redemption, error) {
+	past, err := tx.Redemptions(ctx, v.ID)
+	if err != nil {
+		return Redemption{}, err
+	}
+	if len(past) == 0 || v.ContactID == nil || s.Settings.PromoNeedsVerifiedPhone && v.VerifiedAt == nil {
+		return Redemption{}, notFound()
+	}
+	// The promise was made to the phone that held, and to no other.
+	lost := past[len(past)-1]
+	if lost.State != RedemptionExpired || lost.FriendPhone != v.Phone {
+		return Redemption{}, notFound()
+	}
+	p, err := tx.PromoCodeByID(ctx, lost.PromoCodeID)
+	if err != nil {
+		return Redemption{}, err
+	}
+	var held Redemption
+	refusal, err := s.refuse(ctx, tx, p, *v)
+	if err == nil && refusal == nil {
+		err = s.hold(ctx, tx, v, a, p, &held)
+	}
+	var late *Refusal
+	if refusal != nil || errors.As(err, &late) {
+		return Redemption{}, notFound()
+	}
+	return held, err
+}
+
+func discountGone() *Error {
+	return &Error{Kind: Conflict, Message: Say("outcome.discount_changed")}
+}
+
+// follow starts what a visit causes: codes and messages for those who gave
+// both consents and verified their phone.
+func (s *Service) follow(ctx context.Context, tx Tx, v Visit) error {
+	if v.ContactID == nil || v.VerifiedAt == nil {
+		// Whose phone it is was not proved: nothing may be sent to it, and
+		// nothing of its owner may be changed.
+		return nil
+	}
+	// Visits of one person that end at the same moment take their turn.
+	if _, err := tx.LockContact(ctx, *v.ContactID); err != nil {
+		return err
+	}
+	if v.Outcome == Purchase {
+		// A purchase starts the referral programme; a trial SMS that has not
+		// left would speak of a first purchase that has happened.
+		if _, err := tx.CancelMessages(ctx, v.ProgrammeID, *v.ContactID, TrialMessage, "purchased", s.now()); err != nil {
+			return err
+		}
+	}
+	p, err := s.promise(ctx, tx, v)
+	if err != nil || p.Kind == "" {
+		return err
+	}
+	code, err := s.issue(ctx, tx, v, p.Kind)
+	if err != nil {
+		return err
+	}
+	// A message that is still to come tells of the same code: one is enough.
+	if _, err := tx.CancelMessages(ctx, v.ProgrammeID, *v.ContactID, p.Kind, "repeated", s.now()); err != nil {
+		return err
+	}
+	return s.schedule(ctx, tx, Message{
+		Kind: p.Kind, ProgrammeID: v.ProgrammeID, ContactID: *v.ContactID, VisitID: v.ID, StoreID: v.StoreID,
+		PromoCodeID: code.ID, Language: v.Language, DueAt: p.At,
+	})
+}
+
+// promise decides what an ended visit's customer will receive.
+func (s *Service) promise(ctx context.Context, q Queries, v Visit) (Promise, error) {
+	kind := map[Outcome]MessageKind{Purchase: ReferralMessage, Trial: TrialMessage}[v.Outcome]
+	switch {
+	case kind == "":
+		return Promise{Why: "outcome"}, nil
+	case !v.PersonalData || !v.Communications:
+		return Promise{Why: "no_consent"}, nil
+	case v.VerifiedAt == nil || v.ContactID == nil:
+		return Promise{Why: "not_verified"}, nil
+	}
+	programme, err := q.Programme(ctx, v.ProgrammeID)
+	if err != nil {
+		return Promise{}, err
+	}
+	if !programme.discounts() {
+		return Promise{Why: "programme_off"}, nil
+	}
+	if kind == TrialMessage {
+		// A code that would be refused at the till is worse than none, and
+		// the first purchase that it is for may be over.
+		used, err := q.PhoneRedeemed(ctx, v.ProgrammeID, v.Phone, v.ID)
+		if err != nil {
+			return Promise{}, err
+		}
+		bought, err := q.Bought(ctx, v.ProgrammeID, *v.ContactID, v.ID)
+		if err != nil {
+			return Promise{}, err
+		}
+		if used || bought {
+			return Promise{Why: "phone_used"}, nil
+		}
+	}
+	store, err := q.Store(ctx, v.StoreID)
+	if err != nil {
+		return Promise{}, err
+	}
+	return Promise{Kind: kind, At: s.NextDayAt(store, *v.EndedAt)}, nil
+}
+
+// Promise tells what an ended visit's customer will receive, from what was
+// really scheduled.
+func (s *Service) Promise(ctx context.Context, v Visit) (Promise, error) {
+	messages, err := s.DB.VisitMessages(ctx, v.ID)
+	if err != nil {
+		return Promise{}, err
+	}
+	for _, m := range messages {
+		if m.State != MessageCancelled && m.State != MessageSuppressed {
+			return Promise{Kind: m.Kind, At: m.DueAt}, nil
+		}
+	}
+	p, err := s.promise(ctx, s.DB, v)
+	if p.Kind != "" {
+		p = Promise{Why: "cancelled"}
+	}
+	return p, err
+}
+
+// issue gives the contact a code of the message's kind: the live one where
+// there is one, so that nobody collects codes by buying twice.
+func (s *Service) issue(ctx context.Context, tx Tx, v Visit, kind MessageKind) (PromoCode, error) {
+	programme, err := tx.Programme(ctx, v.ProgrammeID)
+	if err != nil {
+		return PromoCode{}, err
+	}
+	code := PromoCode{
+		ProgrammeID: v.ProgrammeID, OwnerID: *v.ContactID, OwnerPhone: v.Phone, State: PromoActive,
+		SourceVisitID: v.ID, CreatedAt: s.now(),
+	}
+	days := programme.ReferralDays
+	switch kind {
+	case TrialMessage:
+		code.Kind, code.MaxUses, code.Discount, days = TrialCode, 1, programme.TrialDiscount, programme.TrialDays
+	default:
+		code.Kind, code.MaxUses, code.Discount = ReferralCode, programme.ReferralUses, programme.FriendDiscount
+	}
+	live, err := tx.LiveCode(ctx, v.ProgrammeID, *v.ContactID, code.Kind, s.now())
+	if err == nil || !IsNotFound(err) {
+		return live, err
+	}
+	if days > 0 {
+		store, err := tx.Store(ctx, v.StoreID)
+		if err != nil {
+			return PromoCode{}, err
+		}
+		// Good to the end of its last day at the store: what a text says.
+		today := s.now().In(store.Location())
+		until := time.Date(today.Year(), today.Month(), today.Day()+days+1, 0, 0, 0, 0, store.Location()).UTC()
+		code.ExpiresAt = &until
+	}
+	// With nine random digits a clash is one in a billion per live code;
+	// eight in a row is a broken random source.
+	for range 8 {
+		if code.Code, err = newPromoDigits(); err != nil {
+			return PromoCode{}, err
+		}
+		id, ok, err := tx.AddPromoCode(ctx, code)
+		if err != nil {
+			return PromoCode{}, err
+		}
+		if ok {
+			code.ID = id
+			return code, nil
+		}
+	}
+	return PromoCode{}, &Error{Kind: Internal, Err: errors.New("no free promo code after eight draws")}
+}

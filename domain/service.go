@@ -1,0 +1,22 @@
+package domain
+
+import "time"
+
+// Service offers every verb of the programme over its outside parts. It holds
+// no state of its own, so any number of instances may stand side by side.
+type Service struct {
+	DB         Database
+	Challenges Challenges
+	SMS        SMS // nil: no gateway is set
+	Throttle   Throttle
+	Clock      func() time.Time
+	Secret     []byte // key of every HMAC: phone codes, phone keys in Redis
+	Settings   Settings
+}
+
+// now is the injected clock in UTC, cut to the microseconds that both
+// databases keep.
+func (s *Service) now() time.Time { return s.Clock().UTC().Truncate(time.Microsecond) }
+
+// Now is the service's clock, for countdowns on a screen.
+func (s *Service) Now() time.Time { return s.now() }

@@ -1,0 +1,29 @@
+package domain
+
+import "time"
+
+// Store is a point of sale. The persistence layer is called Database
+// throughout, so that this word has one meaning.
+type Store struct {
+	ID          int64
+	ProgrammeID int64
+	Name        string
+	City        string
+	Address     string
+	TimeZone    string // IANA name; decides "day" and "allowed hours"
+	Active      bool
+}
+
+// Location gives the store's time zone. A name that the machine does not know
+// falls back to UTC: a wrong hour is better than no counter; the name is
+// checked when a store is saved.
+func (s Store) Location() *time.Location {
+	loc, err := time.LoadLocation(s.TimeZone)
+	if err != nil {
+		return time.UTC
+	}
+	return loc
+}
+
+// Day is the calendar day at the store, as YYYY-MM-DD.
+func (s Store) Day(t time.Time) string { return t.In(s.Location()).Format(time.DateOnly) }
