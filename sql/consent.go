@@ -1,0 +1,104 @@
+package sql
+
+import (
+	"context"
+
+	"prilavok/domain"
+)
+
+func (t *tx) AddConsentDocument(ctx context.Context, d domain.ConsentDocument) (int64, error) {
+	return t.add(ctx, `INSERT INTO consent_documents (programme_id, kind, language, version, title, body, hash, published_at)
+		VALUES (:programme_id, :kind, :language, :version, :title, :body, :hash, :published_at) RETURNING id`, d)
+}
+
+func (q *queries) CurrentConsentDocuments(ctx context.Context, programmeID int64, language string) ([]domain.ConsentDocument, error) {
+	return many[domain.ConsentDocument](ctx, q, `SELECT d.id, d.programme_id, d.kind, d.language, d.version, d.title, d.body, d.hash, d.published_at
+		FROM consent_documents d
+		WHERE d.programme_id = $1 AND d.language = $2 AND d.version = (
+			SELECT max(n.version) FROM consent_documents n
+			WHERE n.programme_id = d.programme_id AND n.kind = d.kind AND n.language = d.language)
+		ORDER BY CASE d.kind WHEN 'personal_data' THEN 0 ELSE 1 END, d.id`, programmeID, language)
+}
+
+func (q *queries) VisitConsents(ctx context.Context, visitID int64) ([]domain.Consent, error) {
+	return many[domain.Consent](ctx, q, `SELECT c.id, c.visit_id, c.contact_id, c.store_id, c.staff_id, c.document_id,
+			c.hash, c.given, c.at, c.challenge_id,
+			d.id AS "document.id", d.programme_id AS "document.programme_id", d.kind AS "document.kind",
+			d.language AS "document.language", d.version AS "document.version", d.title AS "document.title",
+			d.body AS "document.body", d.hash AS "document.hash", d.published_at AS "document.published_at"
+		FROM consents c JOIN consent_documents d ON d.id = c.document_id
+		WHERE c.visit_id = $1 ORDER BY c.id`, visitID)
+}
+
+func (q *queries) ContactConsents(ctx context.Context, contactID int64) (map[domain.ConsentKind]bool, error) {
+	var rows []struct {
+		Kind  domain.ConsentKind
+		Given bool
+	}
+	// Anybody can name somebody else's number, so a yes counts only from a
+	// visit in which the phone answered. A no counts from everywhere.
+	err := q.list(ctx, &rows, `SELECT d.kind, c.given
+		FROM consents c JOIN consent_documents d ON d.id = c.document_id
+		WHERE c.id IN (`+newestConsents+` JOIN visits nv ON nv.id = n.visit_id
+			WHERE n.contact_id = $1 AND (NOT n.given OR nv.verified_at IS NOT NULL) GROUP BY nd.kind)`, contactID)
+	if err != nil {
+		return nil, err
+	}
+	out := make(map[domain.ConsentKind]bool, len(rows))
+	for _, r := range rows {
+		out[r.Kind] = r.Given
+	}
+	return out, nil
+}
+
+// newestConsents picks the last answer to each kind of document, in whatever
+// version and language it was read.
+const newestConsents = `SELECT max(n.id) FROM consents n JOIN consent_documents nd ON nd.id = n.document_id`
+
+func (t *tx) AddConsent(ctx context.Context, c domain.Consent) (int64, error) {
+	return t.add(ctx, `INSERT INTO consents (visit_id, contact_id, store_id, staff_id, document_id, hash, given, at, challenge_id)
+		VALUES (:visit_id, :contact_id, :store_id, :staff_id, :document_id, :hash, :given, :at, :challenge_id) RETURNING id`, c)
+}
+
+func (t *tx) LinkConsents(ctx context.Context, visitID, contactID int64) error {
+	_, err := t.exec(ctx, `UPDATE consents SET contact_id = $2 WHERE visit_id = $1`, visitID, contactID)
+	return err
+}
+
+// ConfirmConsents marks the answers that stand: one that was given and then
+// taken back in the same visit is confirmed by nobody.
+func (t *tx) ConfirmConsents(ctx context.Context, visitID int64, challengeID string) error {
+	_, err := t.exec(ctx, `UPDATE consents SET challenge_id = $2
+		WHERE given AND id IN (`+newestConsents+` WHERE n.visit_id = $1 GROUP BY nd.kind)`, visitID, challengeID)
+	return err
+}
+
+// UnlinkContact also takes the code's confirmation off the consents: it was
+// the unlinked person's phone that answered, and the rows may be linked to
+// another person next.
+func (t *tx) UnlinkContact(ctx context.Context, visitID int64) error {
+	if _, err := t.exec(ctx, `UPDATE consents SET contact_id = NULL, challenge_id = NULL WHERE visit_id = $1`, visitID); err != nil {
+		return err
+	}
+	if _, err := t.exec(ctx, `UPDATE verifications SET contact_id = NULL WHERE visit_id = $1`, visitID); err != nil {
+		return err
+	}
+	if _, err := t.exec(ctx, `UPDATE redemptions SET friend_id = NULL, friend_phone = NULL
+		WHERE visit_id = $1 AND state NOT IN ('held', 'confirmed')`, visitID); err != nil {
+		return err
+	}
+	// A refused own code, and a trial code that was held, lead to their owner,
+	// who is the unlinked person.
+	if _, err := t.exec(ctx, `UPDATE promo_refusals SET promo_code_id = NULL WHERE visit_id = $1`, visitID); err != nil {
+		return err
+	}
+	_, err := t.exec(ctx, `DELETE FROM redemptions WHERE visit_id = $1 AND state NOT IN ('held', 'confirmed')
+		AND promo_code_id IN (SELECT id FROM promo_codes WHERE kind = 'trial')`, visitID)
+	return err
+}
+
+func (t *tx) LinkWithdrawal(ctx context.Context, visitID, contactID int64) error {
+	_, err := t.exec(ctx, `UPDATE consents SET contact_id = $2
+		WHERE NOT given AND id IN (`+newestConsents+` WHERE n.visit_id = $1 GROUP BY nd.kind)`, visitID, contactID)
+	return err
+}

@@ -1,0 +1,22 @@
+package sql
+
+import (
+	"context"
+
+	"prilavok/domain"
+)
+
+const storeColumns = `s.id, s.programme_id, s.name, s.city, s.address, s.time_zone, s.active`
+
+func (q *queries) Store(ctx context.Context, id int64) (domain.Store, error) {
+	return one[domain.Store](ctx, q, `SELECT `+storeColumns+` FROM stores s WHERE s.id = $1`, id)
+}
+
+func (q *queries) Stores(ctx context.Context) ([]domain.Store, error) {
+	return many[domain.Store](ctx, q, `SELECT `+storeColumns+` FROM stores s ORDER BY s.name, s.id`)
+}
+
+func (t *tx) AddStore(ctx context.Context, s domain.Store) (int64, error) {
+	return t.add(ctx, `INSERT INTO stores (programme_id, name, city, address, time_zone, active)
+		VALUES (:programme_id, :name, :city, :address, :time_zone, :active) RETURNING id`, s)
+}
