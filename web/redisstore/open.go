@@ -1,0 +1,232 @@
+// Package redisstore holds everything that Prilavok keeps in Redis: code
+// challenges and their limits, sign-in throttling, sessions and the texts of
+// the demo handset. Redis is a real one, or one inside this process.
+//
+// Nothing here is a source of truth for money or consent: losing Redis signs
+// everybody out and voids the codes that are on their way, no more. While it
+// does not answer, every method fails with kind Unavailable (fail closed).
+package redisstore
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/alicebob/miniredis/v2"
+	"github.com/redis/go-redis/v9"
+
+	"prilavok/domain"
+)
+
+// DefaultPrefix begins every key unless Options say otherwise.
+const DefaultPrefix = "prilavok:"
+
+const (
+	// deadline bounds one call as a whole (waiting for a connection, dialling,
+	// greeting, command, answer), so that a dead Redis is noticed within 2 s.
+	deadline = 1800 * time.Millisecond
+	// stepTimeout bounds each of those steps.
+	stepTimeout = time.Second
+)
+
+// Options say which Redis to use.
+type Options struct {
+	// URL is redis://, rediss:// or unix://; empty means Redis inside this
+	// process, which forgets everything when the process ends.
+	URL string
+	// Prefix begins every key; empty means DefaultPrefix.
+	Prefix string
+	// Logger gets what an operator should know at the start; nil discards it.
+	Logger *slog.Logger
+}
+
+// Store is an open Redis. It is safe for concurrent use.
+type Store struct {
+	client *redis.Client
+	prefix string
+	logger *slog.Logger
+	stop   func() // ends the in-process Redis
+}
+
+// Open connects to Redis and returns when it has answered, or starts the
+// in-process one. A real Redis that may evict keys is refused: an evicted
+// counter would give back guesses that were spent.
+func Open(ctx context.Context, o Options) (*Store, error) {
+	s := &Store{prefix: o.Prefix, logger: o.Logger, stop: func() {}}
+	if s.prefix == "" {
+		s.prefix = DefaultPrefix
+	}
+	if s.logger == nil {
+		s.logger = slog.New(slog.DiscardHandler)
+	}
+	if o.URL == "" {
+		if err := s.startEmbedded(ctx); err != nil {
+			return nil, err
+		}
+		return s, nil
+	}
+	opt, err := redis.ParseURL(o.URL)
+	if err != nil {
+		// The parser's error may repeat the address, password included.
+		return nil, errors.New("redis: the address is not understood; expected redis://, rediss:// or unix://")
+	}
+	s.client = newClient(opt)
+	if err := s.requireNoEviction(ctx); err != nil {
+		return nil, errors.Join(err, s.client.Close())
+	}
+	return s, nil
+}
+
+// silence takes the client's own logger away, which is one for the whole
+// process: it writes past ours, and each failure it tells of also reaches the
+// caller as an error, to be logged once.
+var silence = sync.OnceFunc(func() { redis.SetLogger(discard{}) })
+
+type discard struct{}
+
+// Printf implements the logger that go-redis wants.
+func (discard) Printf(context.Context, string, ...any) {}
+
+func newClient(opt *redis.Options) *redis.Client {
+	silence()
+	opt.DialTimeout, opt.ReadTimeout, opt.WriteTimeout, opt.PoolTimeout = stepTimeout, stepTimeout, stepTimeout, stepTimeout
+	opt.ContextTimeoutEnabled = true
+	// One attempt only. A command whose answer was lost may have been carried
+	// out, and asking again would have the second run find the traces of the
+	// first: "this request was answered before", and no SMS leaves. Connections
+	// that the server has closed are sorted out before a command is written.
+	opt.MaxRetries, opt.DialerRetries = -1, 1
+	opt.PipelinePoolSize = -1 // what is pipelined here is small: no second pool
+	opt.DisableIdentity = true
+	return redis.NewClient(opt)
+}
+
+// startEmbedded runs Redis inside this process, on a loopback port behind a
+// random password: other users of the machine can reach the port.
+func (s *Store) startEmbedded(ctx context.Context) error {
+	m := miniredis.NewMiniRedis()
+	password := domain.RandomToken(32)
+	m.RequireAuth(password)
+	if err := m.Start(); err != nil {
+		return fmt.Errorf("redis: in-process: %w", err)
+	}
+	s.client = newClient(&redis.Options{Addr: m.Addr(), Password: password})
+
+	done := make(chan struct{})
+	var ticker sync.WaitGroup
+	ticker.Go(func() { expireKeys(m, done) })
+	s.stop = sync.OnceFunc(func() {
+		close(done)
+		ticker.Wait()
+		m.Close()
+	})
+	s.logger.InfoContext(ctx, "Redis runs inside this process: a restart signs everybody out and voids the codes on their way")
+	return nil
+}
+
+// expireKeys lets the keys of m grow old until done is closed; miniredis does
+// not do it by itself.
+func expireKeys(m *miniredis.Miniredis, done <-chan struct{}) {
+	tick := time.NewTicker(time.Second)
+	defer tick.Stop()
+	// Round(0) takes the wall clock: the monotonic one stands still while a
+	// laptop sleeps, and a code must not outlive that.
+	for last := time.Now().Round(0); ; {
+		select {
+		case <-done:
+			return
+		case <-tick.C:
+			now := time.Now().Round(0)
+			if elapsed := now.Sub(last); elapsed > 0 {
+				m.FastForward(elapsed)
+			}
+			last = now
+		}
+	}
+}
+
+// requireNoEviction asks the server for its policy. Managed services forbid
+// CONFIG; INFO tells it too. Where neither may be asked, the start goes on
+// with a warning, because the operator may well have set it right.
+func (s *Store) requireNoEviction(ctx context.Context) error {
+	if err := s.Ping(ctx); err != nil {
+		return err
+	}
+	policy, err := s.evictionPolicy(ctx)
+	switch {
+	case err != nil:
+		return err
+	case policy == "":
+		s.logger.WarnContext(ctx, "Redis does not tell its maxmemory-policy; it must be noeviction, or limits on guessing can be lost")
+	case policy != "noeviction":
+		return fmt.Errorf("redis: maxmemory-policy is %q and must be noeviction: evicted counters would give guesses back", policy)
+	}
+	return nil
+}
+
+// evictionPolicy is empty when the server won't tell.
+func (s *Store) evictionPolicy(ctx context.Context) (policy string, err error) {
+	err = s.within(ctx, func(ctx context.Context) error {
+		config, err := s.client.ConfigGet(ctx, "maxmemory-policy").Result()
+		policy = config["maxmemory-policy"]
+		return orRefused(err)
+	})
+	if err != nil || policy != "" {
+		return policy, err
+	}
+	err = s.within(ctx, func(ctx context.Context) error {
+		info, err := s.client.Info(ctx, "memory").Result()
+		for lines := bufio.NewScanner(strings.NewReader(info)); lines.Scan(); {
+			if value, ok := strings.CutPrefix(lines.Text(), "maxmemory_policy:"); ok {
+				policy = strings.TrimSpace(value)
+			}
+		}
+		return orRefused(err)
+	})
+	return policy, err
+}
+
+// orRefused drops the error when the server answered that it won't: only a
+// server that does not answer at all is a failure.
+func orRefused(err error) error {
+	var refused redis.Error
+	if errors.As(err, &refused) {
+		return nil
+	}
+	return err
+}
+
+// Client is the underlying client, for metrics and tests. Keys that are
+// written through it should begin with Prefix.
+func (s *Store) Client() *redis.Client { return s.client }
+
+// Prefix begins every key of this Store.
+func (s *Store) Prefix() string { return s.prefix }
+
+// Ping tells whether Redis answers, within 2 s.
+func (s *Store) Ping(ctx context.Context) error {
+	return s.within(ctx, func(ctx context.Context) error { return s.client.Ping(ctx).Err() })
+}
+
+// Close ends the connections, and the in-process Redis with all it holds.
+func (s *Store) Close() error {
+	err := s.client.Close()
+	s.stop()
+	return err
+}
+
+// within runs one call under the deadline. Whatever goes wrong is told as
+// Unavailable, never as an answer.
+func (s *Store) within(ctx context.Context, call func(context.Context) error) error {
+	ctx, cancel := context.WithTimeout(ctx, deadline)
+	defer cancel()
+	if err := call(ctx); err != nil {
+		return &domain.Error{Kind: domain.Unavailable, Message: domain.Say("error.unavailable"), Err: fmt.Errorf("redis: %w", err)}
+	}
+	return nil
+}
