@@ -1,0 +1,124 @@
+package handlers
+
+import (
+	"net/http"
+
+	"github.com/labstack/echo/v4"
+
+	"prilavok/domain"
+	"prilavok/views"
+)
+
+// EditCode shows where the verification stands: nothing sent, a code to type,
+// or verified. With Redis down the page is there all the same, with the
+// reason on top and the way on without a verified phone.
+func (h *Handlers) EditCode(c echo.Context) error {
+	v, going, err := h.openStep(c, domain.StepCode)
+	if err != nil || !going {
+		return err
+	}
+	state, err := h.Service.CodeState(c.Request().Context(), v)
+	if err != nil {
+		if !inForm(err) {
+			return err
+		}
+		return h.code(c, h.formStatus(c, err), h.codeView(v, state, faults(c, err)))
+	}
+	return h.code(c, http.StatusOK, h.codeView(v, state, nil))
+}
+
+// CreateCodeSend sends the customer a code, or the same one again.
+func (h *Handlers) CreateCodeSend(c echo.Context) error {
+	v, going, err := h.openStep(c, domain.StepCode)
+	if err != nil || !going {
+		return err
+	}
+	a, _ := actorOf(c)
+	if _, err := h.Service.SendCode(c.Request().Context(), a, v.ID, c.FormValue("request_id")); err != nil {
+		return h.codeAgain(c, v, err, "", false)
+	}
+	return redirect(c, visitPath(v.ID, string(domain.StepCode)))
+}
+
+// CreateCodeCheck judges the code that the customer read out.
+func (h *Handlers) CreateCodeCheck(c echo.Context) error {
+	v, going, err := h.openStep(c, domain.StepCode)
+	if err != nil || !going {
+		return err
+	}
+	a, _ := actorOf(c)
+	typed := c.FormValue("code")
+	saved, err := h.Service.CheckCode(c.Request().Context(), a, v.ID, c.FormValue("request_id"), typed)
+	if err != nil {
+		return h.codeAgain(c, v, err, typed, true)
+	}
+	return redirect(c, visitPath(saved.ID, string(domain.StepCode)))
+}
+
+// CreateCodeSkip goes on without a verified phone.
+func (h *Handlers) CreateCodeSkip(c echo.Context) error {
+	v, going, err := h.openStep(c, domain.StepCode)
+	if err != nil || !going {
+		return err
+	}
+	a, _ := actorOf(c)
+	saved, err := h.Service.SkipCode(c.Request().Context(), a, v.ID)
+	if err != nil {
+		return h.codeAgain(c, v, err, "", false)
+	}
+	return after(c, saved)
+}
+
+// CodeHelp says what to do when no SMS has come.
+func (h *Handlers) CodeHelp(c echo.Context) error {
+	v, going, err := h.openStep(c, domain.StepCode)
+	if err != nil || !going {
+		return err
+	}
+	view := h.codeView(v, domain.ChallengeState{}, nil)
+	return render(c, http.StatusOK, views.VisitCodeHelpPage(h.page(c, views.T(c.Request().Context(), "code.help")), view), nil)
+}
+
+// codeAgain shows the step with its fault. The phone may have been changed in
+// another tab, so the visit is read anew. Where Redis can't tell the state,
+// the field that was filled in stays, with what was typed.
+func (h *Handlers) codeAgain(c echo.Context, v domain.Visit, err error, typed string, checking bool) error {
+	return h.again(c, err, func(status int) error {
+		a, _ := actorOf(c)
+		now, readErr := h.Service.OpenVisit(c.Request().Context(), a, v.ID)
+		if readErr != nil {
+			return readErr
+		}
+		state, stateErr := h.Service.CodeState(c.Request().Context(), now)
+		if stateErr != nil && !inForm(stateErr) {
+			return stateErr
+		}
+		view := h.codeView(now, state, faults(c, err, "code"))
+		view.Typed = typed
+		view.Asking = state.Live || checking && stateErr != nil
+		return h.code(c, status, view)
+	})
+}
+
+func (h *Handlers) codeView(v domain.Visit, state domain.ChallengeState, f views.Faults) views.CodeView {
+	return views.CodeView{
+		VisitFrame: frame(v, domain.StepCode, f), State: state, Asking: state.Live,
+		Length: h.Service.Settings.CodeLength, NextURL: stepURL(v),
+		PromoNeedsPhone: h.Service.Settings.PromoNeedsVerifiedPhone,
+	}
+}
+
+// code draws the step. app.js swaps in a 503 only where it is marked as ours,
+// and here the whole page may be one too: it holds the reason and the way on.
+func (h *Handlers) code(c echo.Context, status int, v views.CodeView) error {
+	if isHTMX(c.Request()) {
+		c.Response().Header().Set("Prilavok-Part", "1")
+	}
+	if !v.Asking {
+		// The field is gone, so the summary can't lead to it.
+		for i := range v.Faults {
+			v.Faults[i].Field = ""
+		}
+	}
+	return render(c, status, views.VisitCodePage(h.page(c, views.T(c.Request().Context(), "step.code")), v), views.VisitCode(v))
+}

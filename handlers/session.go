@@ -1,0 +1,209 @@
+package handlers
+
+import (
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+
+	"github.com/gorilla/sessions"
+	"github.com/labstack/echo/v4"
+
+	"prilavok/domain"
+	"prilavok/views"
+)
+
+const (
+	sessionName  = "prilavok_session"
+	languageName = "prilavok_language"
+	actorKey     = "actor"
+)
+
+// Keys of what a session holds. JSON turns numbers into float64, so ids are
+// read through int64Of.
+const (
+	staffKey = "staff"
+	storeKey = "store"
+)
+
+func actorOf(c echo.Context) (domain.Actor, bool) {
+	a, ok := c.Get(actorKey).(domain.Actor)
+	return a, ok
+}
+
+func int64Of(v any) int64 {
+	switch n := v.(type) {
+	case float64:
+		return int64(n)
+	case int64:
+		return n
+	}
+	return 0
+}
+
+// Language puts the reader's language into the context: the cookie's, or
+// Russian.
+func (h *Handlers) Language(next echo.HandlerFunc) echo.HandlerFunc {
+	return func(c echo.Context) error {
+		lang := views.Russian
+		if cookie, err := c.Cookie(languageName); err == nil {
+			lang = cookie.Value
+		}
+		c.SetRequest(c.Request().WithContext(views.WithLanguage(c.Request().Context(), lang)))
+		return next(c)
+	}
+}
+
+// SignedIn admits members of staff and loads who they are now, so that a
+// changed role or a closed account counts from the next request on.
+func (h *Handlers) SignedIn(next echo.HandlerFunc) echo.HandlerFunc {
+	return func(c echo.Context) error {
+		s, err := h.Sessions.Get(c.Request(), sessionName)
+		if err != nil {
+			return err
+		}
+		id := int64Of(s.Values[staffKey])
+		if s.IsNew || id == 0 {
+			return &domain.Error{Kind: domain.Unauthenticated, Message: domain.Say("error.sign_in")}
+		}
+		staff, err := h.Service.DB.StaffByID(c.Request().Context(), id)
+		if domain.IsNotFound(err) || err == nil && !staff.Active {
+			return &domain.Error{Kind: domain.Unauthenticated, Message: domain.Say("error.sign_in")}
+		}
+		if err != nil {
+			return err
+		}
+		a := domain.Actor{Staff: staff, StoreID: int64Of(s.Values[storeKey])}
+		if !staff.Assigned(a.StoreID) {
+			a.StoreID = 0
+		}
+		if a.StoreID == 0 && a.Role == domain.Advisor && len(a.Stores) == 1 {
+			a.StoreID = a.Stores[0].ID
+		}
+		c.Set(actorKey, a)
+		// The lifetime slides: the store writes only when there is reason to.
+		if err := h.Sessions.Save(c.Request(), c.Response(), s); err != nil {
+			return err
+		}
+		return next(c)
+	}
+}
+
+// Only admits some roles; the others are told that this room is not theirs.
+func Only(roles ...domain.Role) echo.MiddlewareFunc {
+	return func(next echo.HandlerFunc) echo.HandlerFunc {
+		return func(c echo.Context) error {
+			if a, ok := actorOf(c); !ok || !slices.Contains(roles, a.Role) {
+				return &domain.Error{Kind: domain.Forbidden, Message: domain.Say("error.forbidden")}
+			}
+			return next(c)
+		}
+	}
+}
+
+// AtStore sends an advisor who has not chosen a store to the choice.
+func AtStore(next echo.HandlerFunc) echo.HandlerFunc {
+	return func(c echo.Context) error {
+		if a, ok := actorOf(c); ok && a.Role == domain.Advisor && a.StoreID == 0 {
+			return redirect(c, "/store")
+		}
+		return next(c)
+	}
+}
+
+// Home leads everybody to their first screen.
+func (h *Handlers) Home(c echo.Context) error {
+	a, _ := actorOf(c)
+	if a.Supervises() {
+		return redirect(c, "/visits")
+	}
+	return redirect(c, "/counter")
+}
+
+// NewSession shows the sign-in form.
+func (h *Handlers) NewSession(c echo.Context) error {
+	return h.signIn(c, http.StatusOK, views.SignInView{})
+}
+
+func (h *Handlers) signIn(c echo.Context, status int, v views.SignInView) error {
+	return render(c, status, views.SignInPage(h.page(c, views.T(c.Request().Context(), "sign_in.title")), v), views.SignIn(v))
+}
+
+// CreateSession signs in: the session gets a new id, and whoever planted the
+// old one holds nothing.
+func (h *Handlers) CreateSession(c echo.Context) error {
+	login := c.FormValue("login")
+	staff, err := h.Service.SignIn(c.Request().Context(), login, c.FormValue("password"), c.RealIP())
+	if err != nil {
+		if !inForm(err) {
+			return err
+		}
+		v := views.SignInView{Login: login, Faults: faults(c, err, "login", "password")}
+		return h.signIn(c, h.formStatus(c, err), v)
+	}
+	s, err := h.Sessions.Get(c.Request(), sessionName)
+	if err != nil {
+		return err
+	}
+	// Somebody else's store does not come along.
+	delete(s.Values, storeKey)
+	s.Values[staffKey] = staff.ID
+	h.Sessions.Renew(s)
+	if err := h.Sessions.Save(c.Request(), c.Response(), s); err != nil {
+		return err
+	}
+	if _, err := c.Cookie(languageName); err != nil {
+		h.setLanguage(c, staff.Language)
+	}
+	return leave(c, "/")
+}
+
+// DestroySession signs out on the server; the cookie is only swept up.
+func (h *Handlers) DestroySession(c echo.Context) error {
+	s, err := h.Sessions.Get(c.Request(), sessionName)
+	if err != nil {
+		return err
+	}
+	if s.Options == nil {
+		s.Options = &sessions.Options{}
+	}
+	s.Options.MaxAge = -1
+	if err := h.Sessions.Save(c.Request(), c.Response(), s); err != nil {
+		return err
+	}
+	return leave(c, "/sign-in")
+}
+
+// UpdateLanguage switches the language and comes back.
+func (h *Handlers) UpdateLanguage(c echo.Context) error {
+	h.setLanguage(c, c.FormValue("language"))
+	return leave(c, localPath(c.FormValue("back")))
+}
+
+func (h *Handlers) setLanguage(c echo.Context, lang string) {
+	if lang != views.English {
+		lang = views.Russian
+	}
+	c.SetCookie(&http.Cookie{
+		Name: languageName, Value: lang, Path: "/", MaxAge: 365 * 24 * 3600,
+		HttpOnly: true, Secure: h.Secure, SameSite: http.SameSiteLaxMode,
+	})
+}
+
+// localPath keeps a way back inside of this program: a path and query, never
+// another host.
+func localPath(back string) string {
+	u, err := url.Parse(back)
+	if err != nil || u.Scheme != "" || u.Host != "" || !strings.HasPrefix(u.Path, "/") || strings.HasPrefix(u.Path, "//") || strings.Contains(back, "\\") {
+		return "/"
+	}
+	return u.RequestURI()
+}
+
+// backTo is the page a form stood on, for answers to a POST.
+func backTo(c echo.Context) string {
+	if ref, err := url.Parse(c.Request().Referer()); err == nil && ref.Host == c.Request().Host {
+		return localPath(ref.RequestURI())
+	}
+	return "/"
+}
