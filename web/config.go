@@ -1,0 +1,403 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"net"
+	"net/netip"
+	"net/url"
+	"os"
+	"path/filepath"
+	"reflect"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"github.com/caarlos0/env/v11"
+	"github.com/jackc/pgx/v5"
+	"github.com/joho/godotenv"
+	"github.com/nyaruka/phonenumbers"
+	"github.com/redis/go-redis/v9"
+)
+
+// Config is every setting of the program, read once at the start by LoadConfig.
+// .env.example tells operators the meaning of each one; a test holds that file against this type.
+//
+// The tags are the rules: env is the variable, envDefault the value when it is unset or empty, want what an operator is
+// told to write when the value is wrong, min and max the inclusive bounds of numbers and durations.
+type Config struct {
+	// Addr is where the server listens. Port 0 lets the system choose one.
+	Addr string `env:"ADDR" envDefault:"127.0.0.1:8080" want:"host:port, such as 127.0.0.1:8080"`
+	// PublicURL is the origin people open, without a slash at the end; empty when it is simply Addr. See SiteURL.
+	PublicURL string `env:"PUBLIC_URL" want:"http://host or https://host, with a port if needed, and nothing after it"`
+	// DatabaseURL is a PostgreSQL address; empty means the SQLite file in DataDir.
+	DatabaseURL secretURL `env:"DATABASE_URL" want:"postgres://user:password@host:5432/database, or nothing for SQLite"`
+	// DataDir holds the SQLite file; a relative one starts at the working directory.
+	DataDir string `env:"DATA_DIR" envDefault:"data"`
+	// RedisURL is a Redis address; empty means Redis inside this process.
+	RedisURL secretURL `env:"REDIS_URL" want:"redis://host:6379/0 or rediss://…, or nothing for the in-process one"`
+	// RedisPrefix begins every key, so that several programs can share one Redis.
+	RedisPrefix string `env:"REDIS_PREFIX" envDefault:"prilavok:" want:"any text"`
+	// SecretKey is the root of every keyed value; empty means one that is kept in the database. Use secretKey, which covers both.
+	SecretKey secret `env:"SECRET_KEY" want:"32 characters or more, the same on every instance"`
+
+	// Demo is nil when nobody has decided; isDemo decides then.
+	Demo *bool `env:"DEMO" want:"true or false"`
+	// DemoPassword is the password of every demo login; empty means generated ones.
+	DemoPassword secret `env:"DEMO_PASSWORD" want:"8 characters or more, or nothing for generated ones"`
+
+	// TrustedProxies are the peers whose X-Forwarded-For is believed; none by default.
+	TrustedProxies networks `env:"TRUSTED_PROXIES" want:"IP addresses or CIDR ranges with commas between, such as 10.0.0.0/8"`
+	// SessionLifetime is how long a sign-in lasts.
+	SessionLifetime time.Duration `env:"SESSION_LIFETIME" envDefault:"14h" min:"1m" max:"720h"`
+	// SignInAttempts is how many wrong passwords one login takes in 15 minutes.
+	SignInAttempts int `env:"SIGN_IN_ATTEMPTS" envDefault:"10" min:"1" max:"1000"`
+	// SignInAttemptsPerAddress is how many wrong passwords one client address may send in 15 minutes.
+	SignInAttemptsPerAddress int `env:"SIGN_IN_ATTEMPTS_PER_ADDRESS" envDefault:"50" min:"1" max:"100000"`
+
+	// AgeThreshold is the age in whole years from which a customer is served.
+	AgeThreshold int `env:"AGE_THRESHOLD" envDefault:"18" min:"1" max:"99"`
+	// VisitAbandonedAfter is how long a visit may lie untouched before it is closed.
+	VisitAbandonedAfter time.Duration `env:"VISIT_ABANDONED_AFTER" envDefault:"12h" min:"5m" max:"168h"`
+	// PhoneRegions are the countries whose mobile numbers are taken. The first one is that of a number typed without a country code.
+	PhoneRegions regions `env:"PHONE_REGIONS" envDefault:"RU" want:"ISO 3166-1 country codes with commas between, such as RU,KZ"`
+
+	// CodeLength is the number of digits in a code sent by SMS.
+	CodeLength int `env:"CODE_LENGTH" envDefault:"4" min:"4" max:"6"`
+	// CodeLifetime is how long a code sent by SMS is good for.
+	CodeLifetime time.Duration `env:"CODE_LIFETIME" envDefault:"5m" min:"10s" max:"1h"`
+	// CodeTries is how many wrong codes one challenge takes. More than 5 would pass the cap of wrong codes per phone and day.
+	CodeTries int `env:"CODE_TRIES" envDefault:"3" min:"1" max:"5"`
+	// CodeTriesPerDay is how many wrong codes one phone takes in 24 hours, over all visits and advisors.
+	CodeTriesPerDay int `env:"CODE_TRIES_PER_DAY" envDefault:"5" min:"1" max:"50"`
+	// CodeResendAfter are the waits after the first, second, third… SMS of one code; the last one repeats.
+	CodeResendAfter waits `env:"CODE_RESEND_AFTER" envDefault:"30s,60s,120s" want:"1 to 10 durations with commas between, each from 1s to 1h, such as 30s,60s,120s"`
+
+	// PromoHold is how long a promo code is kept for a visit before its use is given back.
+	PromoHold time.Duration `env:"PROMO_HOLD" envDefault:"15m" min:"1m" max:"24h"`
+	// PromoNeedsVerifiedPhone tells that only a customer with a verified phone may use a promo code.
+	PromoNeedsVerifiedPhone bool `env:"PROMO_NEEDS_VERIFIED_PHONE" envDefault:"true" want:"true or false"`
+
+	// MessageAt is when later messages are sent, in the time zone of the store.
+	MessageAt clockTime `env:"MESSAGE_AT" envDefault:"11:00" want:"a time of day from 00:00 to 23:59, not before MESSAGE_FROM and before MESSAGE_UNTIL"`
+	// MessageFrom (inclusive) and MessageUntil (exclusive) bound when a later message may leave, in the time zone of the store.
+	MessageFrom  clockTime `env:"MESSAGE_FROM" envDefault:"09:00" want:"a time of day from 00:00 to 23:59, before MESSAGE_UNTIL"`
+	MessageUntil clockTime `env:"MESSAGE_UNTIL" envDefault:"21:00" want:"a time of day from 00:00 to 23:59"`
+
+	// StopTimeout is how long requests and jobs may go on after the signal to stop.
+	StopTimeout time.Duration `env:"STOP_TIMEOUT" envDefault:"20s" min:"1s" max:"5m"`
+	// LogLevel is the least level that is logged.
+	LogLevel slog.Level `env:"LOG_LEVEL" envDefault:"info" want:"debug, info, warn or error"`
+	// LogFormat is text or json.
+	LogFormat string `env:"LOG_FORMAT" envDefault:"text" want:"text or json"`
+}
+
+// environment adds the settings of dir/.env to environ ("NAME=value", as from os.Environ). What environ already names
+// wins, even when it is empty, so that a setting of the file can be taken back for one run. No file is no fault.
+func environment(dir string, environ []string) ([]string, error) {
+	path := filepath.Join(dir, ".env")
+	content, err := os.ReadFile(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return environ, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("settings: %w", err)
+	}
+	fromFile, err := godotenv.UnmarshalBytes(content)
+	if err != nil {
+		// The parser quotes the rest of the file in its error, secrets included, so that error goes no further.
+		return nil, fmt.Errorf("settings: %s cannot be understood; expected lines of NAME=value, quotes closed, comments after #", path)
+	}
+	merged := slices.Clone(environ)
+	given := variables(environ)
+	for name, value := range fromFile {
+		if _, ok := given[name]; !ok {
+			merged = append(merged, name+"="+value)
+		}
+	}
+	return merged, nil
+}
+
+// variables reads "NAME=value" lines; the last one of a name counts. Spaces around a value are dropped:
+// they come from pasting and from files with a newline at the end.
+func variables(environ []string) map[string]string {
+	values := make(map[string]string, len(environ))
+	for _, line := range environ {
+		name, value, _ := strings.Cut(line, "=")
+		values[name] = strings.TrimSpace(value)
+	}
+	return values
+}
+
+// LoadConfig reads the settings from environ ("NAME=value"). A variable that is empty counts as unset; names that are
+// no settings are ignored. The error tells every fault at once, one line each, and never the value of a secret.
+func LoadConfig(environ []string) (Config, error) {
+	var c Config
+	f := faults{}
+	if err := env.ParseWithOptions(&c, env.Options{Environment: variables(environ)}); err != nil {
+		var all env.AggregateError
+		if !errors.As(err, &all) {
+			return Config{}, fmt.Errorf("settings: %w", err)
+		}
+		for _, one := range all.Errors {
+			var parse env.ParseError
+			if !errors.As(one, &parse) {
+				return Config{}, fmt.Errorf("settings: %w", one)
+			}
+			field, _ := reflect.TypeFor[Config]().FieldByName(parse.Name)
+			name := field.Tag.Get("env")
+			f.add(name, fmt.Sprintf("%q is not understood", variables(environ)[name]))
+		}
+	}
+	c.check(f)
+	if err := f.err(); err != nil {
+		return Config{}, err
+	}
+	return c, nil
+}
+
+// check looks at the values that could be parsed, and brings PublicURL to its one form.
+func (c *Config) check(f faults) {
+	c.checkBounds(f)
+	if _, port, err := net.SplitHostPort(c.Addr); err != nil || !isPort(port) {
+		f.add("ADDR", fmt.Sprintf("%q is not an address to listen on", c.Addr))
+	}
+	if c.PublicURL != "" {
+		// The value is not repeated in the fault: an address pasted here may carry a password.
+		if u, err := url.Parse(c.PublicURL); err != nil || !isOrigin(u) {
+			f.add("PUBLIC_URL", "is not the bare address of a site")
+		} else {
+			c.PublicURL = u.Scheme + "://" + u.Host
+		}
+	}
+	if !c.DatabaseURL.empty() && !isPostgres(string(c.DatabaseURL)) {
+		f.add("DATABASE_URL", "is not an address of a PostgreSQL database")
+	}
+	if !c.RedisURL.empty() && !isRedis(string(c.RedisURL)) {
+		f.add("REDIS_URL", "is not an address of a Redis server")
+	}
+	if length := utf8.RuneCountInString(string(c.SecretKey)); length > 0 && length < 32 {
+		f.add("SECRET_KEY", "is too short")
+	}
+	if length := utf8.RuneCountInString(string(c.DemoPassword)); length > 0 && length < 8 {
+		f.add("DEMO_PASSWORD", "is too short")
+	}
+	// Two settings are compared only when each is sound by itself: one mistake shall not be reported as two.
+	if f.none("MESSAGE_FROM", "MESSAGE_UNTIL") && c.MessageFrom >= c.MessageUntil {
+		f.add("MESSAGE_FROM", fmt.Sprintf("%v is not before MESSAGE_UNTIL, %v", c.MessageFrom, c.MessageUntil))
+	}
+	if f.none("MESSAGE_FROM", "MESSAGE_AT", "MESSAGE_UNTIL") && (c.MessageAt < c.MessageFrom || c.MessageAt >= c.MessageUntil) {
+		f.add("MESSAGE_AT", fmt.Sprintf("%v is outside %v–%v", c.MessageAt, c.MessageFrom, c.MessageUntil))
+	}
+	if f.none("CODE_LIFETIME", "CODE_RESEND_AFTER") && slices.Max(c.CodeResendAfter) >= c.CodeLifetime {
+		f.add("CODE_RESEND_AFTER", fmt.Sprintf("%v waits longer than a code lives (CODE_LIFETIME is %v)", c.CodeResendAfter, c.CodeLifetime))
+	}
+	if c.LogFormat != "text" && c.LogFormat != "json" {
+		f.add("LOG_FORMAT", fmt.Sprintf("%q is not a format", c.LogFormat))
+	}
+}
+
+// checkBounds holds every number and duration against the min and max of its tags.
+func (c *Config) checkBounds(f faults) {
+	values := reflect.ValueOf(*c)
+	for i := range values.NumField() {
+		field := values.Type().Field(i)
+		name := field.Tag.Get("env")
+		if field.Tag.Get("min") == "" || !f.none(name) {
+			continue
+		}
+		if low, high := bounds(field); values.Field(i).Int() < low || values.Field(i).Int() > high {
+			f.add(name, fmt.Sprintf("%v is out of bounds", values.Field(i).Interface()))
+		}
+	}
+}
+
+// bounds reads the min and max of a field's tags, durations in nanoseconds. The tags are part of the program, so a
+// wrong one panics, and every test of LoadConfig finds it.
+func bounds(field reflect.StructField) (low, high int64) {
+	read := func(tag string) int64 {
+		if field.Type == reflect.TypeFor[time.Duration]() {
+			d, err := time.ParseDuration(field.Tag.Get(tag))
+			if err != nil {
+				panic(err)
+			}
+			return int64(d)
+		}
+		n, err := strconv.ParseInt(field.Tag.Get(tag), 10, 64)
+		if err != nil {
+			panic(err)
+		}
+		return n
+	}
+	return read("min"), read("max")
+}
+
+// isPort tells whether port is a number that a server can listen on.
+func isPort(port string) bool {
+	_, err := strconv.ParseUint(port, 10, 16)
+	return err == nil
+}
+
+// isOrigin tells whether u is a scheme and a host and nothing else.
+func isOrigin(u *url.URL) bool {
+	bare := url.URL{Scheme: u.Scheme, Host: u.Host}
+	return (u.Scheme == "http" || u.Scheme == "https") && u.Hostname() != "" && strings.TrimSuffix(u.String(), "/") == bare.String()
+}
+
+// isPostgres asks the driver itself, so that what passes here is what it will accept. Its error may hold the password.
+func isPostgres(address string) bool {
+	if !strings.HasPrefix(address, "postgres://") && !strings.HasPrefix(address, "postgresql://") {
+		return false
+	}
+	_, err := pgx.ParseConfig(address)
+	return err == nil
+}
+
+// isRedis asks the client itself, like isPostgres.
+func isRedis(address string) bool {
+	if !strings.HasPrefix(address, "redis://") && !strings.HasPrefix(address, "rediss://") {
+		return false
+	}
+	_, err := redis.ParseURL(address)
+	return err == nil
+}
+
+// faults are the settings that are wrong: name of the variable → what is wrong. The first fault of a name is kept.
+type faults map[string]string
+
+func (f faults) add(name, wrong string) {
+	if f.none(name) {
+		f[name] = wrong
+	}
+}
+
+// none tells whether all these settings are sound so far.
+func (f faults) none(names ...string) bool {
+	return !slices.ContainsFunc(names, func(name string) bool { return f[name] != "" })
+}
+
+// err puts the faults into one message, in the order of Config, each with what was expected; nil without faults.
+func (f faults) err() error {
+	if len(f) == 0 {
+		return nil
+	}
+	lines := []string{fmt.Sprintf("settings with faults: %d", len(f))}
+	for _, field := range reflect.VisibleFields(reflect.TypeFor[Config]()) {
+		if name := field.Tag.Get("env"); !f.none(name) {
+			lines = append(lines, fmt.Sprintf("  %s: %s; expected %s", name, f[name], expected(field)))
+		}
+	}
+	return errors.New(strings.Join(lines, "\n"))
+}
+
+// expected is what an operator may write for a setting.
+func expected(field reflect.StructField) string {
+	if field.Tag.Get("min") == "" {
+		return field.Tag.Get("want")
+	}
+	kind := "a whole number"
+	if field.Type == reflect.TypeFor[time.Duration]() {
+		kind = "a duration (30s, 15m, 14h)"
+	}
+	return fmt.Sprintf("%s from %s to %s", kind, field.Tag.Get("min"), field.Tag.Get("max"))
+}
+
+// SiteURL is the origin for links, without a slash at the end. listening is the address that the server got, which
+// differs from ADDR when that asks for port 0. An address of all interfaces cannot be opened, so localhost stands for it.
+func (c Config) SiteURL(listening string) string {
+	if c.PublicURL != "" {
+		return c.PublicURL
+	}
+	host, port, err := net.SplitHostPort(listening)
+	if err != nil {
+		return "http://" + listening
+	}
+	if ip, err := netip.ParseAddr(host); host == "" || err == nil && ip.IsUnspecified() {
+		host = "localhost"
+	}
+	return "http://" + net.JoinHostPort(host, port)
+}
+
+// SecureCookies tells whether people come by https, so that cookies may be kept off plain http.
+func (c Config) SecureCookies() bool { return strings.HasPrefix(c.PublicURL, "https://") }
+
+// clockTime is a time of day in minutes since midnight, 0 to 1439.
+type clockTime int
+
+// UnmarshalText reads hours and minutes, such as 09:30.
+func (t *clockTime) UnmarshalText(text []byte) error {
+	at, err := time.Parse("15:04", string(text))
+	if err != nil {
+		return err
+	}
+	*t = clockTime(at.Hour()*60 + at.Minute())
+	return nil
+}
+
+func (t clockTime) String() string { return fmt.Sprintf("%02d:%02d", int(t)/60, int(t)%60) }
+
+// waits is a list of durations, in the order in which they are waited.
+type waits []time.Duration
+
+// UnmarshalText reads durations with commas between.
+func (w *waits) UnmarshalText(text []byte) error {
+	var list waits
+	for _, part := range strings.Split(string(text), ",") {
+		d, err := time.ParseDuration(strings.TrimSpace(part))
+		if err != nil {
+			return err
+		}
+		if d < time.Second || d > time.Hour {
+			return errors.New("out of bounds")
+		}
+		list = append(list, d)
+	}
+	if len(list) > 10 {
+		return errors.New("too many")
+	}
+	*w = list
+	return nil
+}
+
+// networks is a list of address ranges; a single address is a range of one.
+type networks []netip.Prefix
+
+// UnmarshalText reads addresses and CIDR ranges with commas between.
+func (n *networks) UnmarshalText(text []byte) error {
+	var list networks
+	for _, part := range strings.Split(string(text), ",") {
+		part = strings.TrimSpace(part)
+		if addr, err := netip.ParseAddr(part); err == nil {
+			list = append(list, netip.PrefixFrom(addr, addr.BitLen()))
+			continue
+		}
+		prefix, err := netip.ParsePrefix(part)
+		if err != nil {
+			return err
+		}
+		list = append(list, prefix.Masked())
+	}
+	*n = list
+	return nil
+}
+
+// regions is a list of ISO 3166-1 alpha-2 country codes in capitals.
+type regions []string
+
+// UnmarshalText reads country codes with commas between, and takes those that have telephone numbers.
+func (r *regions) UnmarshalText(text []byte) error {
+	var list regions
+	for _, part := range strings.Split(string(text), ",") {
+		code := strings.ToUpper(strings.TrimSpace(part))
+		if !phonenumbers.GetSupportedRegions()[code] {
+			return errors.New("not a country code")
+		}
+		list = append(list, code)
+	}
+	*r = list
+	return nil
+}

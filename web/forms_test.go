@@ -1,0 +1,439 @@
+package main
+
+import (
+	"cmp"
+	"fmt"
+	"net/http"
+	"slices"
+	"strings"
+	"testing"
+
+	"golang.org/x/net/html"
+
+	"prilavok/domain"
+)
+
+// formCase is one form of the program and what it must do with good and bad
+// input. Addresses that begin with "." belong to the visit that is prepared.
+type formCase struct {
+	name, page, action string
+	login              string // who fills it in; anna unless said otherwise
+	until              domain.Step
+	who                customer
+	before             func(c *client, p *program, visit string) // what must have happened
+
+	section string // the part that a fault changes
+	bad     []badInput
+	records bool // a refusal of input is stored on purpose
+	good    []string
+	leads   string // where a success leads; "" answers with the page itself
+	whole   bool   // a success loads the whole page anew
+	foreign string // what another advisor gets: "404" unless said otherwise
+}
+
+// badInput is one way to fill a form in wrongly.
+type badInput struct {
+	pairs  []string
+	drop   string
+	faults []string          // the fields that are marked; none: the fault is the form's
+	kept   map[string]string // what must stand in the form again
+}
+
+var formCases = []formCase{
+	{
+		name: "sign-in", page: "/sign-in", action: "/sign-in", login: "nobody", section: "sign-in",
+		bad: []badInput{
+			{pairs: []string{"login", "", "password", ""}, faults: []string{"login", "password"}},
+			{pairs: []string{"login", "vera", "password", "guess-of-forms"}, kept: map[string]string{"login": "vera", "password": ""}},
+		},
+		good: []string{"login", "vera", "password", demoPassword}, leads: "/", whole: true, foreign: "/",
+	},
+	{
+		name: "store", page: "/store", action: "/store", login: "olga", section: "store-choice",
+		bad: []badInput{
+			{pairs: []string{"store", ""}, faults: []string{"store"}},
+			{pairs: []string{"store", "999"}, faults: []string{"store"}},
+			{pairs: []string{"store", "x"}, faults: []string{"store"}},
+		},
+		good: []string{"store", "1"}, leads: "/counter", foreign: "bad", // the other one's store
+	},
+	{
+		name: "new visit", page: "/counter", action: "/visits", good: []string{}, leads: "new", foreign: "not asked", // see TestTwice
+	},
+	{
+		name: "age", page: "./age", action: "./age", until: domain.StepAge, section: "visit-age",
+		bad: []badInput{
+			{pairs: []string{"age", ""}, faults: []string{"age"}},
+			{pairs: []string{"age", "sure"}, faults: []string{"age"}},
+			{pairs: []string{"age", "document", "birth_date", "31.02.1990"}, faults: []string{"birth_date"}, kept: map[string]string{"birth_date": "31.02.1990", "age": "document"}},
+			{pairs: []string{"age", "document", "birth_date", ""}, faults: []string{"birth_date"}, kept: map[string]string{"age": "document"}},
+			{pairs: []string{"age", "document", "birth_date", "01.01.2999"}, faults: []string{"birth_date"}, kept: map[string]string{"birth_date": "01.01.2999"}},
+		},
+		good: []string{"age", "document", "birth_date", "5/3/1990"}, leads: "./consents",
+	},
+	{
+		name: "consents", page: "./consents", action: "./consents", until: domain.StepConsents, section: "visit-consents",
+		bad:  []badInput{{drop: "document"}},
+		good: []string{"consent_1", "yes", "consent_2", "yes"}, leads: "./contact",
+	},
+	{
+		name: "contact", page: "./contact", action: "./contact", until: domain.StepContact, section: "visit-contact",
+		bad: []badInput{
+			{pairs: []string{"phone", "", "name", ""}, faults: []string{"phone", "name"}},
+			{pairs: []string{"phone", "12-34", "name", "  "}, faults: []string{"phone", "name"}, kept: map[string]string{"phone": "12-34"}},
+			{pairs: []string{"phone", "+7 495 123-45-67", "name", "Пётр"}, faults: []string{"phone"}, kept: map[string]string{"phone": "+7 495 123-45-67", "name": "Пётр"}},
+			{pairs: []string{"phone", "+1 212 555 01 23", "name", `<b>"&`}, faults: []string{"phone"}, kept: map[string]string{"name": `<b>"&`}},
+			{pairs: []string{"phone", "8 916 300 10 00", "name", strings.Repeat("я", 81)}, faults: []string{"name"}, kept: map[string]string{"phone": "8 916 300 10 00", "name": strings.Repeat("я", 81)}},
+			{pairs: []string{"phone", "8 916 300 10 00", "name", "Пётр", domain.QuestionField(1), "aliens"}, faults: []string{domain.QuestionField(1)}, kept: map[string]string{"name": "Пётр"}},
+		},
+		good: []string{"phone", "8 (916) 300-10-0%d", "name", "Пётр", domain.QuestionField(1), "friend"}, leads: "./code",
+	},
+	{
+		name: "code send", page: "./code", action: "./code/sends", until: domain.StepCode, who: customer{phone: "+7916300200%d"}, section: "visit-code",
+		good: []string{}, leads: "./code",
+	},
+	{
+		name: "code check", page: "./code", action: "./code/checks", until: domain.StepCode, who: customer{phone: "+7916300300%d"}, section: "visit-code",
+		before: func(c *client, _ *program, visit string) {
+			c.goesTo(c.send(visit+"/code", visit+"/code/sends"), visit+"/code")
+		},
+		bad: []badInput{
+			{pairs: []string{"code", ""}, faults: []string{"code"}},
+			{pairs: []string{"code", "12"}, faults: []string{"code"}, kept: map[string]string{"code": "12"}},
+			{pairs: []string{"code", "12345"}, faults: []string{"code"}, kept: map[string]string{"code": "12345"}},
+			{pairs: []string{"code", "12a4"}, faults: []string{"code"}, kept: map[string]string{"code": "12a4"}},
+		},
+		good: []string{"code", "right"}, leads: "./code",
+	},
+	{
+		name: "code skip", page: "./code", action: "./code/skips", until: domain.StepCode, who: customer{phone: "+7916300400%d"}, section: "visit-code",
+		good: []string{}, leads: "./promo",
+	},
+	{
+		name: "code skip on the help page", page: "./code/help", action: "./code/skips", until: domain.StepCode, who: customer{phone: "+7916300410%d"}, section: "visit-code",
+		good: []string{}, leads: "./promo",
+	},
+	{
+		name: "promo apply", page: "./promo", action: "./promo", until: domain.StepPromo, who: customer{phone: "+7916300500%d"}, section: "visit-promo",
+		bad: []badInput{
+			{pairs: []string{"promo", ""}, faults: []string{"promo"}},
+			{pairs: []string{"promo", "123 45"}, faults: []string{"promo"}, kept: map[string]string{"promo": "123 45"}},
+			{pairs: []string{"promo", "123 45", "go", "on"}, faults: []string{"promo"}, kept: map[string]string{"promo": "123 45"}},
+		},
+		records: true, good: []string{"promo", "demo"}, leads: "./promo",
+	},
+	{
+		name: "promo go", page: "./promo", action: "./promo", until: domain.StepPromo, who: customer{phone: "+7916300600%d"}, section: "visit-promo",
+		good: []string{"go", "on"}, leads: "./outcome",
+	},
+	{
+		name: "promo release", page: "./promo", action: "./promo/releases", until: domain.StepPromo, who: customer{phone: "+7916300700%d"}, section: "visit-promo",
+		before: func(c *client, p *program, visit string) {
+			c.goesTo(c.send(visit+"/promo", visit+"/promo", "promo", p.promoCode()), visit+"/promo")
+		},
+		good: []string{}, leads: "./promo",
+	},
+	{
+		name: "outcome", page: "./outcome", action: "./outcome", until: domain.StepOutcome, who: customer{phone: "+7916300800%d"}, section: "visit-outcome",
+		bad: []badInput{
+			{pairs: []string{"outcome", ""}, faults: []string{"outcome"}},
+			{pairs: []string{"outcome", "abandoned"}, faults: []string{"outcome"}},
+			{pairs: []string{"outcome", "refused"}, faults: []string{"outcome"}},
+			{pairs: []string{"outcome", "purchase", "product", ""}, faults: []string{"product"}, kept: map[string]string{"outcome": "purchase"}},
+			{pairs: []string{"outcome", "purchase", "product", "999"}, faults: []string{"product"}, kept: map[string]string{"outcome": "purchase"}},
+		},
+		good: []string{"outcome", "purchase", "product", "2"}, leads: "./summary",
+	},
+	{
+		name: "promo check", page: "/promo-check", action: "/promo-check", section: "promo-check",
+		bad:  []badInput{{pairs: []string{"promo", " "}, faults: []string{"promo"}}},
+		good: []string{"promo", "demo"}, foreign: "ok",
+	},
+	{
+		name: "language", page: "/promo-check", action: "/language", good: []string{"language", "en"}, leads: "/promo-check", whole: true, foreign: "/promo-check",
+	},
+	{
+		name: "sign-out", page: "/counter", action: "/sign-out", good: []string{}, leads: "/sign-in", whole: true, foreign: "in",
+	},
+}
+
+// ready is a form with everything in place to send it.
+type ready struct {
+	c            *client
+	page, action string
+	visit        string
+}
+
+// cast are the clients that cases share, since signing in takes its time. A
+// form that ends or changes a session gets a client of its own.
+type cast map[string]*client
+
+func (all cast) client(t *testing.T, p *program, login string, own bool) *client {
+	t.Helper()
+	switch {
+	case login == "nobody":
+		return inspect(p.client())
+	case own:
+		return inspect(p.as(login))
+	case all[login] == nil:
+		all[login] = p.as(login)
+	}
+	all[login].t = t
+	return inspect(all[login])
+}
+
+// prepare walks to a form; n makes phones differ between the visits of a case.
+func (f formCase) prepare(t *testing.T, p *program, all cast, n int) ready {
+	t.Helper()
+	r := ready{c: all.client(t, p, cmp.Or(f.login, "anna"), f.whole)}
+	if f.until != "" {
+		who := f.who
+		who.phone = numbered(who.phone, n)
+		r.visit = r.c.walk(p, who, f.until)
+		if f.before != nil {
+			f.before(r.c, p, r.visit)
+		}
+	}
+	r.page, r.action = strings.Replace(f.page, ".", r.visit, 1), strings.Replace(f.action, ".", r.visit, 1)
+	return r
+}
+
+func numbered(text string, n int) string {
+	if strings.Contains(text, "%d") {
+		return fmt.Sprintf(text, n)
+	}
+	return text
+}
+
+// fill gives the form as it stands on its page with these pairs filled in.
+func (f formCase) fill(p *program, r ready, n int, pairs []string, drop string) string {
+	r.c.t.Helper()
+	a := r.c.get(r.page)
+	if a.Status != http.StatusOK {
+		r.c.t.Fatalf("GET %s: %d → %q", r.page, a.Status, a.Location)
+	}
+	values := r.c.screen(a).form(r.action)
+	values.Del(drop)
+	pairs = slices.Clone(pairs)
+	for i, v := range pairs {
+		switch pairs[i] = numbered(v, n); pairs[i] {
+		case "right":
+			pairs[i] = p.codes(numbered(f.who.phone, n))[0]
+		case "demo":
+			pairs[i] = p.promoCode()
+		}
+	}
+	return withFields(values, pairs...)
+}
+
+var asPart = http.Header{"Hx-Request": {"true"}, "Hx-Request-Type": {"partial"}}
+
+func TestForms(t *testing.T) {
+	eachBackend(t, func(t *testing.T, env []string) {
+		// Every case signs in anew, and one code is applied many times over.
+		p := start(t, append(env, "SIGN_IN_ATTEMPTS=1000", "SIGN_IN_ATTEMPTS_PER_ADDRESS=1000")...)
+		db := openData(t, env)
+		all := cast{}
+		for _, f := range formCases {
+			t.Run(f.name, func(t *testing.T) {
+				p := *p
+				p.t = t
+				f.test(t, &p, db, all)
+			})
+		}
+	})
+}
+
+func (f formCase) test(t *testing.T, p *program, db data, all cast) {
+	r := f.prepare(t, p, all, 1)
+	before := db.dump(false)
+	for _, bad := range f.bad {
+		form := f.fill(p, r, 1, bad.pairs, bad.drop)
+		about := fmt.Sprintf("%q", bad.pairs)
+		page := r.c.do(http.MethodPost, r.action, nil, form)
+		if !strings.HasPrefix(page.Body, "<!doctype html>") {
+			t.Errorf("%s as a page: no whole document", about)
+		}
+		bad.holds(t, r.c, page, about+" as a page")
+		part := r.c.do(http.MethodPost, r.action, asPart, form)
+		bad.holds(t, r.c, part, about+" as a part")
+		f.isPart(t, r.c, part, about)
+	}
+	if after := db.dump(false); after != before && !f.records {
+		t.Errorf("bad input left a trace:\n%s", difference(before, after))
+	}
+	before = db.dump(false)
+	good := f.fill(p, r, 1, f.good, "")
+	for name, header := range map[string]http.Header{
+		"another site":                {"Sec-Fetch-Site": {"cross-site"}},
+		"a sister site":               {"Sec-Fetch-Site": {"same-site"}},
+		"another origin":              {"Origin": {"https://prilavok.example"}},
+		"no origin":                   {"Origin": {"null"}},
+		"another site through htmx":   {"Sec-Fetch-Site": {"cross-site"}, "Hx-Request": {"true"}, "Hx-Request-Type": {"partial"}},
+		"another site, as JavaScript": {"Sec-Fetch-Site": {"cross-site"}, "Sec-Fetch-Mode": {"cors"}},
+	} {
+		a := r.c.do(http.MethodPost, r.action, header, good)
+		if a.Status != http.StatusForbidden || len(a.Header.Values("Set-Cookie")) > 0 {
+			t.Errorf("from %s: %d, Set-Cookie %q", name, a.Status, a.Header.Values("Set-Cookie"))
+		}
+	}
+	if after := db.dump(false); after != before {
+		t.Errorf("another site left a trace:\n%s", difference(before, after))
+	}
+	f.testForeign(t, all.client(t, p, "timur", f.whole), db, r, good)
+
+	a := r.c.do(http.MethodPost, r.action, http.Header{"Sec-Fetch-Site": {"same-origin"}}, good)
+	f.succeeds(t, r, a, a.Location, http.StatusSeeOther)
+
+	// The same by htmx, with a visit of its own.
+	r = f.prepare(t, p, all, 2)
+	a = r.c.do(http.MethodPost, r.action, asPart, f.fill(p, r, 2, f.good, ""))
+	if f.leads == "" {
+		f.isPart(t, r.c, a, "good")
+	} else if a.Body != "" {
+		t.Errorf("a success by htmx has a body: %s", a.Body)
+	}
+	header := "HX-Location"
+	if f.whole {
+		header = "HX-Redirect"
+	}
+	f.succeeds(t, r, a, a.Header.Get(header), http.StatusOK)
+}
+
+// testForeign sends the good form of one advisor as another one, who works
+// elsewhere.
+func (f formCase) testForeign(t *testing.T, other *client, db data, r ready, good string) {
+	if f.foreign == "not asked" {
+		return
+	}
+	before := db.dump(false)
+	a := other.do(http.MethodPost, r.action, nil, good)
+	want := f.foreign
+	if want == "" {
+		want = "404"
+	}
+	got := short(a, idOf(r.visit))
+	if got != want {
+		t.Errorf("by another advisor: %s, want %s", got, want)
+	}
+	if after := db.dump(false); after != before {
+		t.Errorf("another advisor left a trace:\n%s", difference(before, after))
+	}
+}
+
+func (f formCase) succeeds(t *testing.T, r ready, a answer, location string, status int) {
+	t.Helper()
+	want := strings.Replace(f.leads, ".", r.visit, 1)
+	switch {
+	case f.leads == "":
+		status = http.StatusOK
+	case f.leads == "new" && strings.HasPrefix(location, "/visits/") && strings.HasSuffix(location, "/age"):
+		want = location
+	}
+	if a.Status != status || location != want {
+		t.Errorf("good input: %d → %q, want %d → %q\n%s", a.Status, location, status, want, a.Body)
+	}
+}
+
+// isPart holds that an answer is the one section that htmx swaps in.
+func (f formCase) isPart(t *testing.T, c *client, a answer, about string) {
+	t.Helper()
+	body := find(c.screen(a).root, tag("body"))[0]
+	var roots []*html.Node
+	for n := range body.ChildNodes() {
+		if n.Type == html.ElementNode {
+			roots = append(roots, n)
+		}
+	}
+	if len(roots) != 1 || attr(roots[0], "id") != f.section || strings.Contains(a.Body, "<html") {
+		t.Errorf("%s as a part: not the section %q alone:\n%s", about, f.section, a.Body)
+	}
+	if vary := strings.Join(a.Header.Values("Vary"), ", "); !strings.Contains(vary, "HX-Request") || a.Header.Get("Prilavok-Part") == "" {
+		t.Errorf("%s as a part: Vary %q, Prilavok-Part %q", about, vary, a.Header.Get("Prilavok-Part"))
+	}
+}
+
+// holds checks that a fault is told in the summary and beside its field, and
+// that nothing typed is lost.
+func (b badInput) holds(t *testing.T, c *client, a answer, about string) {
+	t.Helper()
+	s := c.screen(a)
+	if a.Status != http.StatusUnprocessableEntity {
+		t.Errorf("%s: %d", about, a.Status)
+	}
+	boxes := find(s.root, withAttr("data-error-summary", ""))
+	if len(boxes) != 1 || attr(boxes[0], "role") != "alert" {
+		t.Errorf("%s: %d summaries", about, len(boxes))
+		return
+	}
+	lines := find(boxes[0], tag("li"))
+	if len(lines) != max(1, len(b.faults)) {
+		t.Errorf("%s: the summary has %d lines: %s", about, len(lines), textOf(boxes[0]))
+	}
+	for i, field := range b.faults {
+		beside, control := s.byID(field+"-error"), s.byID(field)
+		if beside == nil || control == nil {
+			t.Errorf("%s: nothing beside %s", about, field)
+			continue
+		}
+		if i < len(lines) {
+			link := find(lines[i], tag("a"))
+			if len(link) != 1 || attr(link[0], "href") != "#"+field || !strings.HasSuffix(textOf(beside), textOf(link[0])) {
+				t.Errorf("%s: line %d of the summary is %q, beside the field stands %q", about, i, textOf(lines[i]), textOf(beside))
+			}
+		}
+		marked := control
+		if attr(control, "type") == "radio" {
+			// A group has no aria-invalid; its fault describes the group.
+			for marked.Data != "fieldset" {
+				marked = marked.Parent
+			}
+		} else if attr(control, "aria-invalid") != "true" {
+			t.Errorf("%s: %s is not marked aria-invalid", about, field)
+		}
+		if !slices.Contains(strings.Fields(attr(marked, "aria-describedby")), field+"-error") {
+			t.Errorf("%s: %s is not described by its fault", about, field)
+		}
+	}
+	for _, n := range find(s.root, withAttr("aria-invalid", "true")) {
+		if !slices.Contains(b.faults, attr(n, "id")) {
+			t.Errorf("%s: %s is marked for nothing", about, attr(n, "id"))
+		}
+	}
+	for field, want := range b.kept {
+		if got := typedIn(s, field); got != want {
+			t.Errorf("%s: %s holds %q, want %q", about, field, got, want)
+		}
+	}
+}
+
+// typedIn is what stands in a field, or which choice of a group is picked.
+func typedIn(s screen, name string) string {
+	for _, n := range find(s.root, withAttr("name", name)) {
+		_, picked := attrOf(n, "checked")
+		switch {
+		case n.Data == "select":
+			return attr(chosen(n), "value")
+		case attr(n, "type") != "radio" || picked:
+			return attr(n, "value")
+		}
+	}
+	return ""
+}
+
+// difference gives the lines that only one of two dumps has.
+func difference(before, after string) string {
+	var out []string
+	old, now := strings.Split(before, "\n"), strings.Split(after, "\n")
+	for _, line := range old {
+		if !slices.Contains(now, line) {
+			out = append(out, "- "+line)
+		}
+	}
+	for _, line := range now {
+		if !slices.Contains(old, line) {
+			out = append(out, "+ "+line)
+		}
+	}
+	return strings.Join(out, "\n")
+}

@@ -1,0 +1,215 @@
+// The program: Prilavok's portal, its background jobs and its edge to the
+// network, in one process.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"time"
+
+	// Time zones of stores must be known on a machine without tzdata too.
+	_ "time/tzdata"
+
+	"prilavok/domain"
+	"prilavok/handlers"
+	"prilavok/sql"
+	"prilavok/web/redisstore"
+	"prilavok/web/sms"
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	environ, err := environment(".", os.Environ())
+	if err == nil {
+		err = run(ctx, environ, os.Stdout)
+	}
+	stop()
+	if err != nil {
+		say(os.Stderr, "%v\n", err)
+		os.Exit(1)
+	}
+}
+
+// say tells a person something; there is nobody to tell that it failed.
+func say(out io.Writer, format string, args ...any) { _, _ = fmt.Fprintf(out, format, args...) }
+
+// run starts everything from its settings, serves until ctx ends, and stops
+// cleanly: no request is cut, running jobs finish. out gets what a person
+// reads: the address, and once the demo's logins; the log goes there too.
+func run(ctx context.Context, environ []string, out io.Writer) (err error) {
+	cfg, err := LoadConfig(environ)
+	if err != nil {
+		return err
+	}
+	log := newLogger(cfg, out)
+	db, err := sql.Open(ctx, sql.Options{
+		DatabaseURL: string(cfg.DatabaseURL), Path: filepath.Join(cfg.DataDir, "prilavok.db"), Logger: quiet(log), Now: time.Now,
+	})
+	if err != nil {
+		return fmt.Errorf("database: %w", err)
+	}
+	defer func() { err = errors.Join(err, db.Close()) }()
+	if err := db.Migrate(ctx); err != nil {
+		return fmt.Errorf("migrate the database: %w", err)
+	}
+	redis, err := redisstore.Open(ctx, redisstore.Options{URL: string(cfg.RedisURL), Prefix: cfg.RedisPrefix, Logger: log})
+	if err != nil {
+		return fmt.Errorf("redis: %w", err)
+	}
+	defer func() { err = errors.Join(err, redis.Close()) }()
+	service := &domain.Service{
+		DB: db, Challenges: redis.Challenges(), Throttle: redis.Throttle(),
+		Clock: time.Now, Settings: cfg.settings(),
+	}
+	if service.Secret, err = secretKey(ctx, cfg, db); err != nil {
+		return err
+	}
+	secure := strings.HasPrefix(cfg.PublicURL, "https://")
+	h := &handlers.Handlers{
+		Service: service, Log: log, Secure: secure,
+		Sessions: redis.Sessions(redisstore.SessionOptions{Lifetime: cfg.SessionLifetime, Secure: secure}),
+		Probes:   []handlers.Probe{{Name: "database", Ping: db.Ping}, {Name: "redis", Ping: redis.Ping}},
+	}
+	demoMode, err := isDemo(ctx, cfg, db)
+	if err != nil {
+		return err
+	}
+	if demoMode {
+		handset := sms.NewHandset(redis.Outbox(), service.Now)
+		service.SMS, h.Inbox = handset, inbox{handset}
+		if err := demo(ctx, service, cfg, out); err != nil {
+			return fmt.Errorf("make the demo: %w", err)
+		}
+	} else if err := warnEmpty(ctx, db, log); err != nil {
+		return err
+	}
+	return serve(ctx, cfg, db, h, log, out)
+}
+
+// serve listens, works the jobs, and stops both in order.
+func serve(ctx context.Context, cfg Config, db *sql.DB, h *handlers.Handlers, log *slog.Logger, out io.Writer) error {
+	server, err := newServer(cfg, h, log)
+	if err != nil {
+		return err
+	}
+	river, err := db.NewRiver(workerConfig(h.Service, log))
+	if err != nil {
+		return fmt.Errorf("jobs: %w", err)
+	}
+	// The jobs outlive the signal: they are stopped below, after the last
+	// request that may have added one.
+	if err := river.Start(context.WithoutCancel(ctx)); err != nil {
+		return fmt.Errorf("start the jobs: %w", err)
+	}
+	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", cfg.Addr)
+	if err != nil {
+		return errors.Join(fmt.Errorf("listen: %w", err), stopJobs(cfg, river))
+	}
+	served := make(chan error, 1)
+	go func() { served <- server.Serve(listener) }()
+	say(out, "Prilavok is ready: %s\n", cfg.SiteURL(listener.Addr().String()))
+
+	select {
+	case err = <-served: // only a listener that broke ends by itself
+	case <-ctx.Done():
+		log.Info("stopping")
+		bound, cancel := context.WithTimeout(context.WithoutCancel(ctx), cfg.StopTimeout)
+		defer cancel()
+		err = errors.Join(server.Shutdown(bound), closed(<-served))
+	}
+	return errors.Join(err, stopJobs(cfg, river))
+}
+
+// closed forgives the error by which Serve tells that it was shut down.
+func closed(err error) error {
+	if errors.Is(err, http.ErrServerClosed) {
+		return nil
+	}
+	return err
+}
+
+// stopJobs lets running jobs finish within the timeout.
+func stopJobs(cfg Config, river sql.RiverClient) error {
+	ctx, cancel := context.WithTimeout(context.Background(), cfg.StopTimeout)
+	defer cancel()
+	if err := river.Stop(ctx); err != nil {
+		return fmt.Errorf("stop the jobs: %w", err)
+	}
+	return nil
+}
+
+// isDemo tells whether this instance is a demo, with its handset that shows
+// every code to everybody. Where DEMO says nothing, only an empty SQLite file
+// or one that was made as a demo is: real data never become a demo by a
+// setting that somebody forgot.
+func isDemo(ctx context.Context, cfg Config, db *sql.DB) (bool, error) {
+	if cfg.Demo != nil {
+		return *cfg.Demo, nil
+	}
+	if db.IsPostgres() {
+		return false, nil
+	}
+	n, err := db.StaffCount(ctx)
+	if err != nil || n == 0 {
+		return n == 0, err
+	}
+	return db.IsDemo(ctx)
+}
+
+// demo makes the demo in an empty database and tells its logins this once.
+func demo(ctx context.Context, service *domain.Service, cfg Config, out io.Writer) error {
+	n, err := service.DB.StaffCount(ctx)
+	if err != nil || n > 0 {
+		return err
+	}
+	made, err := service.MakeDemo(ctx, func() string {
+		if cfg.DemoPassword != "" {
+			return string(cfg.DemoPassword)
+		}
+		return domain.RandomToken(9)
+	})
+	if err != nil || len(made.Logins) == 0 {
+		return err
+	}
+	say(out, "\nA demo was made. These passwords are shown once:\n\n  %-8s %-14s %-14s %s\n", "login", "password", "role", "stores")
+	for _, l := range made.Logins {
+		stores := strings.Join(l.Stores, ", ")
+		if stores == "" {
+			stores = "all"
+		}
+		say(out, "  %-8s %-14s %-14s %s\n", l.Login, l.Password, l.Role, stores)
+	}
+	say(out, "\nA friend's promo code to try: %s\nThe customer's phone is at /handset.\n\n", domain.FormatPromoCode(made.PromoCode))
+	return nil
+}
+
+// warnEmpty says what to do when nobody can sign in.
+func warnEmpty(ctx context.Context, db *sql.DB, log *slog.Logger) error {
+	n, err := db.StaffCount(ctx)
+	if err == nil && n == 0 {
+		log.Warn("the database has no staff, so nobody can sign in; start once with DEMO=true to look around")
+	}
+	return err
+}
+
+// inbox gives the handset's texts to the screen that draws it.
+type inbox struct{ handset *sms.Handset }
+
+func (i inbox) Texts(ctx context.Context) ([]handlers.InboxText, error) {
+	texts, err := i.handset.Texts(ctx)
+	out := make([]handlers.InboxText, len(texts))
+	for n, t := range texts {
+		out[n] = handlers.InboxText{To: t.To, Text: t.Text, At: t.At}
+	}
+	return out, err
+}

@@ -1,0 +1,93 @@
+package main
+
+import (
+	"net/http"
+
+	"github.com/labstack/echo/v4"
+
+	"prilavok/domain"
+	"prilavok/handlers"
+	"prilavok/static"
+)
+
+// access says who may enter a route.
+type access int
+
+const (
+	everybody   access = iota
+	staff              // anybody who is signed in
+	advisors           // advisors; the visit itself must be theirs too, which the domain sees to
+	supervisors        // supervisors and administrators; what they see is limited to their stores
+	counter            // every role, an advisor only at a chosen store
+)
+
+// route is one line of the URL table.
+type route struct {
+	method, path string
+	access       access
+	handler      func(*handlers.Handlers, echo.Context) error
+}
+
+// routes is every URL of the program. A state change is a new resource, so
+// that a handler does one thing.
+var routes = []route{
+	{http.MethodGet, "/healthz", everybody, (*handlers.Handlers).Healthz},
+	{http.MethodGet, "/readyz", everybody, (*handlers.Handlers).Readyz},
+
+	{http.MethodGet, "/sign-in", everybody, (*handlers.Handlers).NewSession},
+	{http.MethodPost, "/sign-in", everybody, (*handlers.Handlers).CreateSession},
+	{http.MethodPost, "/sign-out", everybody, (*handlers.Handlers).DestroySession},
+	{http.MethodPost, "/language", everybody, (*handlers.Handlers).UpdateLanguage},
+
+	{http.MethodGet, "/", staff, (*handlers.Handlers).Home},
+	{http.MethodGet, "/store", advisors, (*handlers.Handlers).EditStore},
+	{http.MethodPost, "/store", advisors, (*handlers.Handlers).UpdateStore},
+	{http.MethodGet, "/promo-check", counter, (*handlers.Handlers).NewPromoCheck},
+	{http.MethodPost, "/promo-check", counter, (*handlers.Handlers).CreatePromoCheck},
+
+	{http.MethodGet, "/counter", advisors, (*handlers.Handlers).Counter},
+	{http.MethodPost, "/visits", advisors, (*handlers.Handlers).CreateVisit},
+	{http.MethodGet, "/visits/:id/age", advisors, (*handlers.Handlers).EditAge},
+	{http.MethodPost, "/visits/:id/age", advisors, (*handlers.Handlers).UpdateAge},
+	{http.MethodGet, "/visits/:id/consents", advisors, (*handlers.Handlers).EditConsents},
+	{http.MethodPost, "/visits/:id/consents", advisors, (*handlers.Handlers).UpdateConsents},
+	{http.MethodGet, "/visits/:id/contact", advisors, (*handlers.Handlers).EditContact},
+	{http.MethodPost, "/visits/:id/contact", advisors, (*handlers.Handlers).UpdateContact},
+	{http.MethodGet, "/visits/:id/code", advisors, (*handlers.Handlers).EditCode},
+	{http.MethodGet, "/visits/:id/code/help", advisors, (*handlers.Handlers).CodeHelp},
+	{http.MethodPost, "/visits/:id/code/sends", advisors, (*handlers.Handlers).CreateCodeSend},
+	{http.MethodPost, "/visits/:id/code/checks", advisors, (*handlers.Handlers).CreateCodeCheck},
+	{http.MethodPost, "/visits/:id/code/skips", advisors, (*handlers.Handlers).CreateCodeSkip},
+	{http.MethodGet, "/visits/:id/promo", advisors, (*handlers.Handlers).EditPromo},
+	{http.MethodPost, "/visits/:id/promo", advisors, (*handlers.Handlers).UpdatePromo},
+	{http.MethodPost, "/visits/:id/promo/releases", advisors, (*handlers.Handlers).CreatePromoRelease},
+	{http.MethodGet, "/visits/:id/outcome", advisors, (*handlers.Handlers).EditOutcome},
+	{http.MethodPost, "/visits/:id/outcome", advisors, (*handlers.Handlers).UpdateOutcome},
+	{http.MethodGet, "/visits/:id/summary", advisors, (*handlers.Handlers).ShowSummary},
+
+	{http.MethodGet, "/visits", supervisors, (*handlers.Handlers).Visits},
+	{http.MethodGet, "/visits/:id", counter, (*handlers.Handlers).ShowVisit},
+
+	{http.MethodGet, "/handset", everybody, (*handlers.Handlers).Handset},
+	{http.MethodPost, "/handset/messages/:id/sendings", everybody, (*handlers.Handlers).CreateHandsetSending},
+}
+
+// register puts the table into echo, each line behind the doors of its
+// access.
+func register(e *echo.Echo, h *handlers.Handlers) {
+	doors := map[access][]echo.MiddlewareFunc{
+		everybody:   nil,
+		staff:       {h.SignedIn},
+		advisors:    {h.SignedIn, handlers.Only(domain.Advisor)},
+		supervisors: {h.SignedIn, handlers.Only(domain.Supervisor, domain.Administrator)},
+		counter:     {h.SignedIn, handlers.AtStore},
+	}
+	for _, r := range routes {
+		middleware := doors[r.access]
+		if r.access == advisors && r.path != "/store" {
+			middleware = append(middleware[:len(middleware):len(middleware)], handlers.AtStore)
+		}
+		e.Add(r.method, r.path, func(c echo.Context) error { return r.handler(h, c) }, middleware...)
+	}
+	e.GET("/static/*", echo.WrapHandler(static.Handler()))
+}

@@ -1,0 +1,384 @@
+package main
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/chromedp/cdproto/emulation"
+	"github.com/chromedp/cdproto/page"
+	"github.com/chromedp/chromedp"
+)
+
+// look is called at every screen of a walk, with the window that stands there.
+type look func(name string, w *window)
+
+// walkScreens brings windows to every screen of the program and to every state
+// of it that looks different.
+func walkScreens(t *testing.T, show look) {
+	t.Helper()
+	// Only a long wait can be shown counting; only a first wrong code that locks
+	// the phone for the day shows that without waiting.
+	env := []string{"DATA_DIR=" + t.TempDir(), "LOG_LEVEL=warn"}
+	p := start(t, env...)
+	strictEnv := []string{"DATA_DIR=" + t.TempDir(), "LOG_LEVEL=warn", "CODE_TRIES=1", "CODE_TRIES_PER_DAY=1"}
+	strict := start(t, strictEnv...)
+	walkDoors(newWindow(t, p.URL), show)
+	walkVisit(newWindow(t, p.URL), p, show)
+	walkCode(newWindow(t, p.URL), show)
+	walkPromo(newWindow(t, p.URL), p, openData(t, env), show)
+	walkEnds(newWindow(t, p.URL), show)
+	walkOffice(newWindow(t, p.URL), show)
+	walkLocked(newWindow(t, strict.URL), openData(t, strictEnv), show)
+}
+
+// walkDoors shows what stands before the first visit.
+func walkDoors(w *window, show look) {
+	w.open("/sign-in")
+	w.at(atSignIn)
+	show("sign-in", w)
+	w.fill("Логин", "olga")
+	w.fill("Пароль", "not the password")
+	w.press("Войти")
+	w.see("Логин или пароль не подходят")
+	show("sign-in-fault", w)
+	w.fill("Пароль", demoPassword)
+	w.press("Войти")
+	w.at("Где вы сегодня работаете?")
+	show("store", w)
+	w.press("Продолжить")
+	w.see("Выберите магазин")
+	show("store-fault", w)
+	w.fill("Магазин", "Гринвич")
+	w.press("Продолжить")
+	w.at(atCounter)
+	show("counter-empty", w)
+	w.open("/no-such-page")
+	w.at("Не получилось")
+	show("error-404", w)
+	w.open("/visits")
+	w.at("Не получилось")
+	show("error-403", w)
+}
+
+// walkVisit shows a purchase by a friend's code from its first step.
+func walkVisit(w *window, p *program, show look) {
+	const phone = "+7 916 800-00-01"
+	w.enter("anna")
+	w.press("Новый визит")
+	w.at(atAge)
+	show("age", w)
+	w.press("Продолжить")
+	w.see("Выберите, как проверен возраст")
+	show("age-fault", w)
+	w.choose("Проверен документ")
+	show("age-document", w)
+	w.press("Продолжить")
+	w.see("Введите дату рождения из документа")
+	show("age-document-fault", w)
+	w.choose("Сомнений нет")
+	w.press("Продолжить")
+	w.at(atConsents)
+	show("consents", w)
+	w.choose(agreeData)
+	w.choose(agreeMessages)
+	show("consents-given", w)
+	w.press("Продолжить")
+	w.at(atContact)
+	show("contact", w)
+	w.fill("Телефон", "8 495 123-45-67")
+	w.press("Продолжить")
+	w.see("Это не мобильный")
+	show("contact-fault", w)
+	w.fill("Телефон", phone)
+	w.fill("Имя", "Александра Константиновна")
+	w.press("Продолжить")
+	w.at(atSend)
+	show("code-send", w)
+	w.press("Выслать код")
+	w.at(atCode)
+	show("code-sent", w)
+	w.press("Проверить код")
+	w.see("Введите код из SMS: 4 цифры")
+	show("code-fault", w)
+	code := w.codes(phone, 1)[0]
+	w.fill("Код из SMS", wrong(code, 1))
+	w.press("Проверить код")
+	w.see("Осталось 2 попытки")
+	show("code-wrong", w)
+	w.press("Не пришло SMS?")
+	w.at("Не пришло SMS?")
+	show("code-help", w)
+	w.press("Вернуться к коду")
+	w.at(atCode)
+	w.fill("Код из SMS", code)
+	w.press("Проверить код")
+	w.at(atVerified)
+	show("code-verified", w)
+	w.press("Контакт (пройден)")
+	w.at(atContact)
+	show("contact-verified", w)
+	w.press("Продолжить")
+	w.at(atPromo)
+	show("promo", w)
+	w.fill("Промокод", wrong(p.promoCode(), 1))
+	w.press("Применить промокод")
+	w.see("В промокоде опечатка")
+	show("promo-refused", w)
+	w.fill("Промокод", p.promoCode())
+	w.press("Применить промокод")
+	w.at(atHeld)
+	show("promo-held", w)
+	w.press("Продолжить")
+	w.at(atOutcome)
+	show("outcome", w)
+	w.press("Завершить визит")
+	w.see("Выберите, чем закончился визит")
+	show("outcome-fault", w)
+	w.choose("Покупка")
+	w.fill("Товар", "Аура Про")
+	w.see("4 666,50 ₽")
+	show("outcome-purchase", w)
+	w.press("Завершить визит")
+	w.at("Покупка")
+	show("summary-purchase", w)
+	show("handset", w.handset(phone))
+}
+
+// walkCode shows a code that is out of tries.
+func walkCode(w *window, show look) {
+	const phone = "+7 916 800-00-02"
+	w.enter("anna")
+	w.serveUntilCode(phone, "Пётр")
+	w.press("Выслать код")
+	w.at(atCode)
+	code := w.codes(phone, 1)[0]
+	for i, answer := range []string{"Осталось 2 попытки", "Осталась 1 попытка", "Попытки для этого кода закончились"} {
+		w.fill("Код из SMS", wrong(code, i+1))
+		w.press("Проверить код")
+		w.see(answer)
+	}
+	show("code-locked", w)
+	w.press("Продолжить без проверки")
+	w.at(atPromo)
+	show("promo-unverified", w)
+}
+
+// walkPromo shows a code whose hold ran out, and the quick question about one.
+func walkPromo(w *window, p *program, d data, show look) {
+	const phone = "+7 916 800-00-03"
+	w.enter("anna")
+	w.serveUntilCode(phone, "Инна")
+	w.verify(phone)
+	w.press("Продолжить")
+	w.at(atPromo)
+	w.fill("Промокод", p.promoCode())
+	w.press("Применить промокод")
+	w.at(atHeld)
+
+	check := w.tab()
+	check.open("/promo-check")
+	check.at("Проверить промокод")
+	show("promo-check", check)
+	check.press("Проверить промокод")
+	check.see("Введите промокод")
+	show("promo-check-fault", check)
+	check.fill("Промокод", p.promoCode())
+	check.press("Проверить промокод")
+	check.see("Скидка")
+	show("promo-check-usable", check)
+	check.fill("Промокод", "000 000 0000")
+	check.press("Проверить промокод")
+	check.see("Этот промокод не сработает")
+	show("promo-check-refused", check)
+
+	d.exec("UPDATE redemptions SET state = 'expired', settled_at = held_until WHERE state = 'held'")
+	w.do(chromedp.Reload())
+	w.at(atPromo)
+	show("promo-lapsed", w)
+}
+
+// walkEnds shows the visits that end otherwise, and one that has not ended.
+func walkEnds(w *window, show look) {
+	w.enter("timur")
+	w.press("Новый визит")
+	w.at(atAge)
+	w.choose("Отказ")
+	w.press("Продолжить")
+	w.at("Продать нельзя")
+	show("summary-refused", w)
+	w.press("Новый визит")
+	w.at(atAge)
+	w.choose("Проверен документ")
+	w.fill("Дата рождения", time.Now().AddDate(-17, 0, 0).Format("02.01.2006"))
+	w.press("Продолжить")
+	w.at("Продать нельзя")
+	show("summary-under-age", w)
+
+	w.press("Новый визит")
+	w.at(atAge)
+	w.choose("Сомнений нет")
+	w.press("Продолжить")
+	w.at(atConsents)
+	w.press("Продолжить")
+	w.at(atOutcome)
+	show("outcome-anonymous", w)
+	w.choose("Ушёл")
+	w.press("Завершить визит")
+	w.at("Ушёл")
+	show("summary-left", w)
+
+	w.press("Новый визит")
+	w.at(atAge)
+	w.choose("Сомнений нет")
+	w.press("Продолжить")
+	w.at(atConsents)
+	w.choose(agreeData)
+	w.press("Продолжить")
+	w.at(atContact)
+	w.fill("Телефон", "+7 916 800-00-04")
+	w.fill("Имя", "Лев")
+	w.press("Продолжить")
+	w.at(atPromo)
+	show("promo-no-messages", w)
+
+	w.open("/counter")
+	w.at(atCounter)
+	w.serveUntilCode("+7 916 800-00-05", "Майя")
+	w.verify("+7 916 800-00-05")
+	w.press("Продолжить")
+	w.at(atPromo)
+	w.press("Продолжить")
+	w.at(atOutcome)
+	w.choose("Тест")
+	w.press("Завершить визит")
+	w.at("Тест")
+	show("summary-trial", w)
+
+	w.press("Новый визит")
+	w.at(atAge)
+	w.open("/counter")
+	w.at(atCounter)
+	show("counter-open", w)
+	w.connected(false, 0)
+	w.see("Нет связи")
+	show("connection-lost", w)
+	w.connected(true, 0)
+	w.gone("Нет связи")
+	w.press("EN, English")
+	w.at("Counter")
+	show("counter-english", w)
+	w.press("RU, Русский")
+	w.at(atCounter)
+}
+
+// walkOffice shows what a supervisor sees.
+func walkOffice(w *window, show look) {
+	w.open("/sign-in")
+	w.at(atSignIn)
+	w.fill("Логин", "vera")
+	w.fill("Пароль", demoPassword)
+	w.press("Войти")
+	w.at("Визиты")
+	show("visits", w)
+	for _, visit := range []struct{ name, filter string }{{"purchase", "?outcome=purchase"}, {"refused", "?outcome=refused"}, {"open", "?outcome=open"}} {
+		w.open("/visits" + visit.filter)
+		w.at("Визиты")
+		w.open(w.link("a.visit-link"))
+		w.see("Как всё шло")
+		show("visit-"+visit.name, w)
+	}
+	w.open("/visits?day=2001-01-01")
+	w.at("Визиты")
+	show("visits-none", w)
+}
+
+// link is where the first link of a kind leads.
+func (w *window) link(selector string) string {
+	w.t.Helper()
+	path, err := eval[string](w, fmt.Sprintf("document.querySelector(%q).getAttribute('href')", selector))
+	if err != nil {
+		w.t.Fatalf("%v\n%s", err, w.scene())
+	}
+	return path
+}
+
+// walkLocked shows a phone that is locked for the day, and a handset to which
+// nothing has come.
+func walkLocked(w *window, d data, show look) {
+	d.exec("DELETE FROM messages")
+	w.open("/handset")
+	w.at(atHandset)
+	show("handset-empty", w)
+	const phone = "+7 916 800-00-06"
+	w.enter("anna")
+	w.serveUntilCode(phone, "Яков")
+	w.press("Выслать код")
+	w.at(atCode)
+	w.fill("Код из SMS", wrong(w.codes(phone, 1)[0], 1))
+	w.press("Проверить код")
+	w.see("Попытки для этого кода закончились")
+	w.do(chromedp.Reload())
+	w.at("Сейчас номер не подтвердить")
+	show("code-day-locked", w)
+}
+
+// sizes are the screens that the program must suit: a tablet, a phone, a
+// laptop.
+var sizes = []struct{ width, height int64 }{{1024, 768}, {390, 844}, {1440, 900}}
+
+// dress gives a window a size and a theme.
+func (w *window) dress(width, height int64, theme string) {
+	w.t.Helper()
+	w.do(chromedp.EmulateViewport(width, height))
+	must(w, emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{Features: []*emulation.MediaFeature{
+		{Name: "prefers-color-scheme", Value: theme},
+		// A picture shall not depend on how far a transition has come.
+		{Name: "prefers-reduced-motion", Value: "reduce"},
+	}})
+}
+
+// TestTour leaves a picture of every screen in TOUR_DIR, for people to look at.
+// What a machine can judge about the same screens is in TestLooks.
+func TestTour(t *testing.T) {
+	dir := os.Getenv("TOUR_DIR")
+	if dir == "" {
+		t.Skip("TOUR_DIR is not set: no pictures wanted")
+	}
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	browser(t)
+	walkScreens(t, func(name string, w *window) {
+		for _, size := range sizes {
+			for _, theme := range []string{"light", "dark"} {
+				if theme == "dark" && size.width == 1440 {
+					continue
+				}
+				w.dress(size.width, size.height, theme)
+				w.picture(filepath.Join(dir, fmt.Sprintf("%s-%d-%s.png", name, size.width, theme)), size.width, size.height)
+			}
+		}
+		w.dress(1024, 768, "light")
+	})
+}
+
+// picture takes the whole page. The window is made as high as the page, since a
+// bar that sticks to its lower edge would lie over the middle otherwise.
+func (w *window) picture(file string, width, height int64) {
+	w.t.Helper()
+	full, err := eval[int64](w, "document.documentElement.scrollHeight")
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	w.do(chromedp.EmulateViewport(width, max(height, full)))
+	png, err := call(w, page.CaptureScreenshot, page.CaptureScreenshotParams{})
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	if err := os.WriteFile(file, png.Data, 0o644); err != nil {
+		w.t.Fatal(err)
+	}
+}
