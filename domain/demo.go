@@ -32,6 +32,10 @@ func (s *Service) MakeDemo(ctx context.Context, password func() string) (Demo, e
 	hashes := make([]string, len(staff))
 	for i := range staff {
 		staff[i].Password = password()
+		if i > 0 && staff[i].Password == staff[i-1].Password {
+			hashes[i] = hashes[i-1]
+			continue
+		}
 		var err error
 		if hashes[i], err = HashPassword(staff[i].Password); err != nil {
 			return demo, err
