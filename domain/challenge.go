@@ -377,9 +377,7 @@ func (s *Service) CheckCode(ctx context.Context, a Actor, visitID int64, request
 		}
 		return v, codeRefused(res)
 	}
-	// A repeated request may come to the record before the first one does, so
-	// the attempt is added with the verification, whoever brings it.
-	return s.recordVerified(ctx, a, v, attempt, false)
+	return s.recordVerified(ctx, a, v, attempt, res.Repeated)
 }
 
 // codeRefused puts a verdict into words. A wrong code and one that another

@@ -150,17 +150,18 @@ func standingConsents(ctx context.Context, q Queries, visitID int64) (map[int64]
 
 // withdraw erases the contact from a visit whose customer took the consent
 // back. Somebody who is known from other visits stays known, and their no is
-// put on their record: it holds for what those visits have scheduled.
+// put on their record: it holds for what those visits have scheduled. Only the
+// person themselves, whose phone answered, takes the name away too.
 func (s *Service) withdraw(ctx context.Context, tx Tx, v *Visit, staffID int64) error {
 	if v.ContactID == nil {
 		return nil
 	}
-	id := *v.ContactID
+	id, verified := *v.ContactID, v.VerifiedAt != nil
 	gone, err := s.eraseContact(ctx, tx, v, staffID)
 	if err != nil || gone {
 		return err
 	}
-	if err := tx.LinkWithdrawal(ctx, v.ID, id); err != nil {
+	if err := tx.LinkWithdrawal(ctx, v.ID, id); err != nil || !verified {
 		return err
 	}
 	c, err := tx.LockContact(ctx, id)

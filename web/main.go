@@ -33,6 +33,9 @@ func main() {
 	if err == nil {
 		err = run(ctx, environ, os.Stdout)
 	}
+	if ctx.Err() != nil && errors.Is(err, context.Canceled) {
+		err = nil // asked to stop while it was still starting
+	}
 	stop()
 	if err != nil {
 		say(os.Stderr, "%v\n", err)

@@ -30,8 +30,9 @@ func setting(env []string, name string) string {
 
 // data is a second way into the program's database, past the program.
 type data struct {
-	t  *testing.T
-	db *stdsql.DB
+	t        *testing.T
+	db       *stdsql.DB
+	postgres bool
 }
 
 // openData opens the database that env names beside the running program.
@@ -47,7 +48,7 @@ func openData(t *testing.T, env []string) data {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = db.Close() })
-	return data{t, db}
+	return data{t, db, driver == "pgx"}
 }
 
 func (d data) exec(query string, args ...any) {
@@ -120,23 +121,13 @@ func (d data) at(query string, args ...any) (at time.Time) {
 // only when somebody does something.
 func (d data) dump(withQueue bool) string {
 	d.t.Helper()
-	tables, err := d.db.QueryContext(d.t.Context(), `SELECT table_name FROM information_schema.tables WHERE table_schema = 'public' ORDER BY 1`)
-	if err != nil {
-		tables, err = d.db.QueryContext(d.t.Context(), `SELECT name FROM sqlite_master WHERE type = 'table' ORDER BY 1`)
+	tables := `SELECT name FROM sqlite_master WHERE type = 'table' ORDER BY 1`
+	if d.postgres {
+		tables = `SELECT table_name FROM information_schema.tables WHERE table_schema = 'public' ORDER BY 1`
 	}
-	if err != nil {
-		d.t.Fatal(err)
-	}
-	var names []string
-	for tables.Next() {
-		var name string
-		if err := tables.Scan(&name); err != nil {
-			d.t.Fatal(err)
-		}
-		names = append(names, name)
-	}
-	if err := tables.Close(); err != nil || !slices.Contains(names, "visits") {
-		d.t.Fatalf("tables %q: %v", names, err)
+	names := d.rows(tables)
+	if !slices.Contains(names, "visits") {
+		d.t.Fatalf("tables %q", names)
 	}
 	var b strings.Builder
 	for _, name := range names {
