@@ -17,7 +17,6 @@ import (
 	"github.com/chromedp/cdproto/dom"
 	"github.com/chromedp/cdproto/emulation"
 	"github.com/chromedp/cdproto/input"
-	"github.com/chromedp/cdproto/log"
 	"github.com/chromedp/cdproto/network"
 	"github.com/chromedp/cdproto/runtime"
 	"github.com/chromedp/chromedp"
@@ -92,7 +91,7 @@ type window struct {
 func newWindow(t *testing.T, base string) *window {
 	t.Helper()
 	wrong := &complaints{}
-	w := openTab(t, browser(t), base, wrong, chromedp.WithNewBrowserContext())
+	w := openTab(browser(t), t, base, wrong, chromedp.WithNewBrowserContext())
 	t.Cleanup(func() {
 		for _, line := range wrong.list() {
 			t.Errorf("the browser complains: %s", line)
@@ -104,14 +103,14 @@ func newWindow(t *testing.T, base string) *window {
 // tab opens a second tab with the same cookies.
 func (w *window) tab() *window {
 	w.t.Helper()
-	tab := openTab(w.t, w.ctx, w.base, w.wrong)
+	tab := openTab(w.ctx, w.t, w.base, w.wrong)
 	if w.bare {
 		tab.withoutScripts()
 	}
 	return tab
 }
 
-func openTab(t *testing.T, parent context.Context, base string, wrong *complaints, options ...chromedp.ContextOption) *window {
+func openTab(parent context.Context, t *testing.T, base string, wrong *complaints, options ...chromedp.ContextOption) *window {
 	t.Helper()
 	home, err := url.Parse(base)
 	if err != nil {
@@ -126,58 +125,6 @@ func openTab(t *testing.T, parent context.Context, base string, wrong *complaint
 		t.Fatalf("open a tab: %v", err)
 	}
 	return w
-}
-
-// complaints is what no page may cause.
-type complaints struct {
-	mu      sync.Mutex
-	lines   []string
-	offline bool // failed requests are what the test wants
-}
-
-func (c *complaints) hear(event any, host string) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	add := func(format string, args ...any) { c.lines = append(c.lines, fmt.Sprintf(format, args...)) }
-	switch e := event.(type) {
-	case *runtime.EventExceptionThrown:
-		add("exception: %s %v", e.ExceptionDetails.Text, e.ExceptionDetails.Exception)
-	case *runtime.EventConsoleAPICalled:
-		if e.Type == runtime.ConsoleAPICalledTypeError || e.Type == runtime.ConsoleAPICalledTypeWarning || e.Type == runtime.ConsoleAPICalledTypeAssert {
-			var said []string
-			for _, a := range e.Args {
-				said = append(said, string(a.Value)+a.Description)
-			}
-			// htmx reports a lost request to the console as well.
-			if !c.offline {
-				add("console: %s", strings.Join(said, " "))
-			}
-		}
-	case *log.EventEntryAdded:
-		// A form that comes back with its fault is answered 4xx, which Chromium
-		// finds worth an entry.
-		fault := e.Entry.Source == log.EntrySourceNetwork && strings.Contains(e.Entry.Text, "responded with a status of 4")
-		lost := c.offline && e.Entry.Source == log.EntrySourceNetwork
-		if (e.Entry.Level == log.EntryLevelError || e.Entry.Level == log.EntryLevelWarning) && !fault && !lost {
-			add("log: %s: %s %s", e.Entry.Source, e.Entry.Text, e.Entry.URL)
-		}
-	case *network.EventRequestWillBeSent:
-		if u, err := url.Parse(e.Request.URL); err != nil || u.Host != host && u.Scheme != "data" && u.Scheme != "blob" && u.Scheme != "about" {
-			add("request to another host: %s", e.Request.URL)
-		}
-	}
-}
-
-func (c *complaints) list() []string {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return append([]string(nil), c.lines...)
-}
-
-func (c *complaints) lost(offline bool) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.offline = offline
 }
 
 // do runs steps that return nothing, within the patience.
