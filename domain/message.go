@@ -56,8 +56,8 @@ type Message struct {
 // versioned with the program until an administrator can edit them.
 var templates = map[MessageKind]map[string]string{
 	CodeMessage: {
-		"ru": "{code} — код {brand}, {store}. Назовите его консультанту, чтобы подтвердить телефон.",
-		"en": "{code} is your {brand} code, {store}. Read it to the advisor to confirm your phone.",
+		"ru": "{code} — ваш код. {brand}, магазин «{store}». Назовите его консультанту, чтобы подтвердить телефон.",
+		"en": "{code} is your code. {brand}, store “{store}”. Read it to the advisor to confirm your phone.",
 	},
 	ReferralMessage: {
 		"ru": "{brand}: спасибо за покупку! Ваш промокод {promo}: скидка {discount} для друзей, осталось использований: {left}.{until}",

@@ -59,7 +59,7 @@ func TestNextAllowed(t *testing.T) {
 // store and purpose.
 func TestCodeTemplate(t *testing.T) {
 	values := map[string]string{"code": "0412", "brand": "Аура", "store": "Европейский"}
-	want := "0412 — код Аура, Европейский. Назовите его консультанту, чтобы подтвердить телефон."
+	want := "0412 — ваш код. Аура, магазин «Европейский». Назовите его консультанту, чтобы подтвердить телефон."
 	if got := renderTemplate(CodeMessage, "ru", values); got != want {
 		t.Errorf("got %q, want %q", got, want)
 	}

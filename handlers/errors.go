@@ -120,6 +120,10 @@ func (h *Handlers) errorPage(c echo.Context, status int, text domain.Text) error
 		c.Response().Header().Set("HX-Retarget", "body")
 		c.Response().Header().Set("HX-Reswap", "innerHTML")
 	}
+	if _, known := actorOf(c); !known && status == http.StatusNotFound {
+		// No route, so no door that would have asked who this is.
+		_, _ = h.identify(c)
+	}
 	v := views.ErrorView{Status: status, Text: views.Say(ctx, text), RequestID: requestIDOf(c)}
 	return render(c, status, views.ErrorPage(h.page(c, views.T(ctx, "error.title")), v), nil)
 }

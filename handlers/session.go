@@ -58,35 +58,53 @@ func (h *Handlers) Language(next echo.HandlerFunc) echo.HandlerFunc {
 // changed role or a closed account counts from the next request on.
 func (h *Handlers) SignedIn(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(c echo.Context) error {
-		s, err := h.Sessions.Get(c.Request(), sessionName)
+		s, err := h.identify(c)
 		if err != nil {
 			return err
 		}
-		id := int64Of(s.Values[staffKey])
-		if s.IsNew || id == 0 {
-			return &domain.Error{Kind: domain.Unauthenticated, Message: domain.Say("error.sign_in")}
-		}
-		staff, err := h.Service.DB.StaffByID(c.Request().Context(), id)
-		if domain.IsNotFound(err) || err == nil && !staff.Active {
-			return &domain.Error{Kind: domain.Unauthenticated, Message: domain.Say("error.sign_in")}
-		}
-		if err != nil {
-			return err
-		}
-		a := domain.Actor{Staff: staff, StoreID: int64Of(s.Values[storeKey])}
-		if !staff.Assigned(a.StoreID) {
-			a.StoreID = 0
-		}
-		if a.StoreID == 0 && a.Role == domain.Advisor && len(a.Stores) == 1 {
-			a.StoreID = a.Stores[0].ID
-		}
-		c.Set(actorKey, a)
 		// The lifetime slides: the store writes only when there is reason to.
 		if err := h.Sessions.Save(c.Request(), c.Response(), s); err != nil {
 			return err
 		}
 		return next(c)
 	}
+}
+
+// Known is SignedIn for a page that is everybody's: whoever is signed in sees
+// their own frame round it, and nobody is turned away.
+func (h *Handlers) Known(next echo.HandlerFunc) echo.HandlerFunc {
+	return func(c echo.Context) error {
+		_, _ = h.identify(c)
+		return next(c)
+	}
+}
+
+// identify puts the member of staff behind the session into the context.
+func (h *Handlers) identify(c echo.Context) (*sessions.Session, error) {
+	s, err := h.Sessions.Get(c.Request(), sessionName)
+	if err != nil {
+		return nil, err
+	}
+	id := int64Of(s.Values[staffKey])
+	if s.IsNew || id == 0 {
+		return nil, &domain.Error{Kind: domain.Unauthenticated, Message: domain.Say("error.sign_in")}
+	}
+	staff, err := h.Service.DB.StaffByID(c.Request().Context(), id)
+	if domain.IsNotFound(err) || err == nil && !staff.Active {
+		return nil, &domain.Error{Kind: domain.Unauthenticated, Message: domain.Say("error.sign_in")}
+	}
+	if err != nil {
+		return nil, err
+	}
+	a := domain.Actor{Staff: staff, StoreID: int64Of(s.Values[storeKey])}
+	if !staff.Assigned(a.StoreID) {
+		a.StoreID = 0
+	}
+	if a.StoreID == 0 && a.Role == domain.Advisor && len(a.Stores) == 1 {
+		a.StoreID = a.Stores[0].ID
+	}
+	c.Set(actorKey, a)
+	return s, nil
 }
 
 // Only admits some roles; the others are told that this room is not theirs.

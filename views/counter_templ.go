@@ -91,7 +91,7 @@ func CounterPage(p Page, v CounterView) templ.Component {
 						if templ_7745c5c3_Err != nil {
 							return templ_7745c5c3_Err
 						}
-						templ_7745c5c3_Err = LinkButton(Action{Label: openVisitLabel(ctx, visit), Kind: Secondary, Block: true, Icon: "next", URL: fmt.Sprintf("/visits/%d/%s", visit.ID, visit.Next())}).Render(ctx, templ_7745c5c3_Buffer)
+						templ_7745c5c3_Err = LinkButton(Action{Label: openVisitLabel(ctx, visit), Kind: Secondary, Block: true, URL: fmt.Sprintf("/visits/%d/%s", visit.ID, visit.Next())}).Render(ctx, templ_7745c5c3_Buffer)
 						if templ_7745c5c3_Err != nil {
 							return templ_7745c5c3_Err
 						}

@@ -219,3 +219,18 @@ func TestHeaders(t *testing.T) {
 		t.Errorf("nothing new on the handset: %d", a.Status)
 	}
 }
+
+// Whoever is signed in keeps their frame, and with it the way back, on pages
+// that ask nobody who they are.
+func TestFrameOnOpenPages(t *testing.T) {
+	p := start(t, "DATA_DIR="+t.TempDir())
+	anna, nobody := p.as("anna"), p.client()
+	for _, path := range []string{"/no-such-page", "/handset"} {
+		if body := anna.get(path).Body; !strings.Contains(body, "Анна Котова") || !strings.Contains(body, `href="/counter"`) {
+			t.Errorf("%s: the frame of the person is missing", path)
+		}
+		if body := nobody.get(path).Body; strings.Contains(body, "Анна Котова") {
+			t.Errorf("%s: somebody's name is shown to nobody", path)
+		}
+	}
+}

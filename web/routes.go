@@ -15,6 +15,7 @@ type access int
 
 const (
 	everybody   access = iota
+	shown              // everybody, in their own frame where they are signed in
 	staff              // anybody who is signed in
 	advisors           // advisors; the visit itself must be theirs too, which the domain sees to
 	supervisors        // supervisors and administrators; what they see is limited to their stores
@@ -68,8 +69,8 @@ var routes = []route{
 	{http.MethodGet, "/visits", supervisors, (*handlers.Handlers).Visits},
 	{http.MethodGet, "/visits/:id", counter, (*handlers.Handlers).ShowVisit},
 
-	{http.MethodGet, "/handset", everybody, (*handlers.Handlers).Handset},
-	{http.MethodPost, "/handset/messages/:id/sendings", everybody, (*handlers.Handlers).CreateHandsetSending},
+	{http.MethodGet, "/handset", shown, (*handlers.Handlers).Handset},
+	{http.MethodPost, "/handset/messages/:id/sendings", shown, (*handlers.Handlers).CreateHandsetSending},
 }
 
 // register puts the table into echo, each line behind the doors of its
@@ -77,6 +78,7 @@ var routes = []route{
 func register(e *echo.Echo, h *handlers.Handlers) {
 	doors := map[access][]echo.MiddlewareFunc{
 		everybody:   nil,
+		shown:       {h.Known},
 		staff:       {h.SignedIn},
 		advisors:    {h.SignedIn, handlers.Only(domain.Advisor)},
 		supervisors: {h.SignedIn, handlers.Only(domain.Supervisor, domain.Administrator)},
