@@ -421,12 +421,12 @@ func (s *Service) LookUpPromo(ctx context.Context, a Actor, typed string) (Promo
 func (s *Service) lookUp(ctx context.Context, a Actor, typed string) (PromoAnswer, error) {
 	code, refusal := readPromoCode(typed)
 	if refusal != nil {
-		return PromoAnswer{Refusal: refusal}, nil
+		return PromoAnswer{Refusal: refusal}, nil //nolint:nilerr // here a refusal is the answer, not a failure
 	}
 	p, err := s.DB.PromoCode(ctx, code)
 	switch {
 	case IsNotFound(err):
-		return PromoAnswer{Refusal: &Refusal{Reason: ReasonUnknown}}, nil //nolint:nilerr // an unknown code is an answer, not a failure
+		return PromoAnswer{Refusal: &Refusal{Reason: ReasonUnknown}}, nil
 	case err != nil:
 		return PromoAnswer{}, err
 	}
