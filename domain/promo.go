@@ -68,81 +68,6 @@ func (p PromoCode) LastDay() time.Time {
 // Expired tells whether the code has run out of time.
 func (p PromoCode) Expired(t time.Time) bool { return p.ExpiresAt != nil && !t.Before(*p.ExpiresAt) }
 
-// Redemption is one use of a code by one visit.
-type Redemption struct {
-	ID          int64
-	ProgrammeID int64
-	PromoCodeID int64
-	Code        string // of the code, filled when read
-	Kind        PromoKind
-	Discount    Discount // of the code, filled when read
-	VisitID     int64
-	FriendID    int64  // contact
-	FriendPhone string // E.164
-	State       RedemptionState
-	HeldAt      time.Time
-	HeldUntil   time.Time
-	SettledAt   *time.Time // confirmed, released or expired
-}
-
-// RedemptionState is where a use stands: held → confirmed, or held →
-// released / expired.
-type RedemptionState string
-
-// The states of a redemption.
-const (
-	RedemptionHeld      RedemptionState = "held"
-	RedemptionConfirmed RedemptionState = "confirmed"
-	RedemptionReleased  RedemptionState = "released" // the visit ended otherwise, or the code was taken off it
-	RedemptionExpired   RedemptionState = "expired"  // the hold ran out
-)
-
-// Reason is why a promo code was refused; it is stored and told in words
-// ("promo.refused.<reason>" in the catalogues).
-type Reason string
-
-// The reasons of a refusal.
-const (
-	ReasonMalformed   Reason = "malformed"    // not ten digits
-	ReasonTypo        Reason = "typo"         // the check digit does not fit
-	ReasonUnknown     Reason = "unknown"      // no such code in this programme
-	ReasonExpired     Reason = "expired"      // its time is over
-	ReasonFrozen      Reason = "frozen"       // stopped for now
-	ReasonVoid        Reason = "void"         // stopped for good
-	ReasonUsedUp      Reason = "used_up"      // every use is confirmed
-	ReasonAllHeld     Reason = "all_held"     // the rest is held by other visits right now
-	ReasonOwnCode     Reason = "own_code"     // the owner of a referral code
-	ReasonNotOwner    Reason = "not_owner"    // somebody else's trial code
-	ReasonPhoneUsed   Reason = "phone_used"   // this phone has redeemed a code of the programme
-	ReasonNoPhone     Reason = "no_phone"     // an anonymous visit has no identity to limit
-	ReasonUnverified  Reason = "unverified"   // the phone is not verified (a setting)
-	ReasonDiscountOff Reason = "discount_off" // the programme gives no discounts now
-)
-
-// PromoRefusal is one refused attempt. What was typed is not kept: it may be
-// anything, a phone number too.
-type PromoRefusal struct {
-	VisitID     *int64 // nil: asked on the quick page
-	PromoCodeID *int64
-	StoreID     int64
-	StaffID     int64
-	Reason      Reason
-	At          time.Time
-}
-
-// Refusal is the error of a refused promo code: kind Invalid, with a reason.
-type Refusal struct {
-	Reason Reason
-	Code   *PromoCode // when it is known which
-}
-
-func (r *Refusal) Error() string { return "promo code refused: " + string(r.Reason) }
-
-// Text gives the refusal in words.
-func (r *Refusal) Text() Text {
-	return Say("promo.refused." + string(r.Reason))
-}
-
 // FoldPromoCode turns what was typed or pasted into bare digits: spaces,
 // dashes and every other separator go, letters stay and fail the check.
 func FoldPromoCode(typed string) string {
@@ -174,55 +99,6 @@ func newPromoDigits() (string, error) {
 	}
 	nine := fmt.Sprintf("%09d", n)
 	return nine + string(damm(nine)), nil
-}
-
-// refuse finds the first reason why a visit may not use a code, nil where
-// there is none. It only explains: the guard is Tx.Hold.
-func (s *Service) refuse(ctx context.Context, q Queries, p PromoCode, v Visit) (*Refusal, error) {
-	no := func(r Reason) (*Refusal, error) { return &Refusal{Reason: r, Code: &p}, nil }
-	programme, err := q.Programme(ctx, p.ProgrammeID)
-	if err != nil {
-		return nil, err
-	}
-	switch {
-	case p.ProgrammeID != v.ProgrammeID:
-		return &Refusal{Reason: ReasonUnknown}, nil
-	case !programme.discounts():
-		return no(ReasonDiscountOff)
-	case p.State == PromoVoid:
-		return no(ReasonVoid)
-	case p.State == PromoFrozen:
-		return no(ReasonFrozen)
-	case p.Expired(s.now()):
-		return no(ReasonExpired)
-	case p.Kind == ReferralCode && p.OwnerPhone == v.Phone:
-		return no(ReasonOwnCode)
-	case p.Kind == TrialCode && p.OwnerPhone != v.Phone:
-		return no(ReasonNotOwner)
-	}
-	used, err := q.PhoneRedeemed(ctx, p.ProgrammeID, v.Phone, v.ID)
-	if err != nil {
-		return nil, err
-	}
-	if used {
-		return no(ReasonPhoneUsed)
-	}
-	return s.noneLeft(ctx, q, p)
-}
-
-// noneLeft tells a code that is used up from one whose last uses are held.
-func (s *Service) noneLeft(ctx context.Context, q Queries, p PromoCode) (*Refusal, error) {
-	if p.Left() > 0 {
-		return nil, nil
-	}
-	held, err := q.HeldUses(ctx, p.ID)
-	if err != nil {
-		return nil, err
-	}
-	if held > 0 {
-		return &Refusal{Reason: ReasonAllHeld, Code: &p}, nil
-	}
-	return &Refusal{Reason: ReasonUsedUp, Code: &p}, nil
 }
 
 // ApplyPromo checks a code and holds one use of it for the visit. The same
@@ -286,59 +162,6 @@ func (s *Service) ApplyPromo(ctx context.Context, a Actor, visitID int64, typed 
 	return held, err
 }
 
-func orRefusal(err error, r *Refusal) error {
-	if err != nil {
-		return err
-	}
-	return r
-}
-
-// hold takes the use. Where the guard refuses although the reasons looked
-// good, another till was faster: the reasons are read again.
-func (s *Service) hold(ctx context.Context, tx Tx, v *Visit, a Actor, p PromoCode, held *Redemption) error {
-	now := s.now()
-	r := Redemption{
-		ProgrammeID: p.ProgrammeID, PromoCodeID: p.ID, Code: p.Code, Kind: p.Kind, Discount: p.Discount,
-		VisitID: v.ID, FriendID: *v.ContactID, FriendPhone: v.Phone,
-		State: RedemptionHeld, HeldAt: now, HeldUntil: now.Add(s.Settings.PromoHold),
-	}
-	id, ok, err := tx.Hold(ctx, r)
-	if err != nil {
-		return err
-	}
-	if !ok {
-		if p, err = tx.PromoCodeByID(ctx, p.ID); err != nil {
-			return err
-		}
-		refusal, err := s.refuse(ctx, tx, p, *v)
-		if err == nil && refusal == nil {
-			refusal = &Refusal{Reason: ReasonAllHeld, Code: &p}
-		}
-		return orRefusal(err, refusal)
-	}
-	r.ID = id
-	*held = r
-	return tx.AddVisitEvent(ctx, VisitEvent{VisitID: v.ID, StaffID: a.ID, At: now, Kind: EventPromoHeld, Detail: string(p.Kind)})
-}
-
-// recordRefusal stores a refusal in a transaction of its own, because the one
-// that found it was rolled back.
-func (s *Service) recordRefusal(ctx context.Context, a Actor, visitID *int64, r *Refusal) error {
-	row := PromoRefusal{VisitID: visitID, StoreID: a.StoreID, StaffID: a.ID, Reason: r.Reason, At: s.now()}
-	if r.Code != nil {
-		row.PromoCodeID = &r.Code.ID
-	}
-	return s.DB.InTx(ctx, func(ctx context.Context, tx Tx) error { return tx.AddPromoRefusal(ctx, row) })
-}
-
-// ReleasePromo takes the held code off a visit.
-func (s *Service) ReleasePromo(ctx context.Context, a Actor, visitID int64) (Visit, error) {
-	return s.change(ctx, a, visitID, func(ctx context.Context, tx Tx, v *Visit) error {
-		v.PromoPassed = false
-		return s.releaseHold(ctx, tx, *v, a.ID)
-	})
-}
-
 // PassPromo leaves the promo step, with a code or without.
 func (s *Service) PassPromo(ctx context.Context, a Actor, visitID int64) (Visit, error) {
 	return s.change(ctx, a, visitID, func(ctx context.Context, tx Tx, v *Visit) error {
@@ -351,48 +174,6 @@ func (s *Service) PassPromo(ctx context.Context, a Actor, visitID int64) (Visit,
 		v.PromoPassed = true
 		return tx.AddVisitEvent(ctx, VisitEvent{VisitID: v.ID, StaffID: a.ID, At: v.TouchedAt, Kind: EventPromoPassed})
 	})
-}
-
-// releaseHold gives a held use of the visit back; a confirmed one and none at
-// all are left alone.
-func (s *Service) releaseHold(ctx context.Context, tx Tx, v Visit, staffID int64) error {
-	r, err := tx.LiveRedemption(ctx, v.ID)
-	if IsNotFound(err) || err == nil && r.State != RedemptionHeld {
-		return nil
-	}
-	if err != nil {
-		return err
-	}
-	ok, err := tx.Release(ctx, r.ID, RedemptionReleased, s.now())
-	if err != nil || !ok {
-		return err
-	}
-	return tx.AddVisitEvent(ctx, VisitEvent{VisitID: v.ID, StaffID: staffID, At: s.now(), Kind: EventPromoReleased, Detail: string(r.Kind)})
-}
-
-// ExpireHolds gives back every use whose hold has run out and returns how
-// many. Holds on a code that somebody asks for are expired by Tx.Hold too, so
-// nobody waits for this sweep.
-func (s *Service) ExpireHolds(ctx context.Context) (int, error) {
-	done := 0
-	for {
-		ids, err := s.DB.ExpiredHolds(ctx, s.now(), 100)
-		if err != nil || len(ids) == 0 {
-			return done, err
-		}
-		for _, id := range ids {
-			err := s.DB.InTx(ctx, func(ctx context.Context, tx Tx) error {
-				ok, err := tx.Release(ctx, id, RedemptionExpired, s.now())
-				if ok {
-					done++
-				}
-				return err
-			})
-			if err != nil {
-				return done, err
-			}
-		}
-	}
 }
 
 // PromoAnswer is what the quick page says about a code.
@@ -450,9 +231,3 @@ func (s *Service) lookUp(ctx context.Context, a Actor, typed string) (PromoAnswe
 	ans.Refusal, err = s.refuse(ctx, s.DB, p, asked)
 	return ans, err
 }
-
-// ExpireHoldsJob runs ExpireHolds.
-type ExpireHoldsJob struct{}
-
-// Kind is the job's name in the queue.
-func (ExpireHoldsJob) Kind() string { return "expire_holds" }

@@ -216,7 +216,11 @@ func TestEveryKeyOfTheDomainExists(t *testing.T) {
 	if found < 40 {
 		t.Errorf("only %d keys found: has the pattern gone blind?", found)
 	}
-	for _, reason := range regexp.MustCompile(`Reason\w+\s+Reason = "(\w+)"`).FindAllStringSubmatch(sources(t)["../domain/promo.go"], -1) {
+	reasons := regexp.MustCompile(`Reason\w+\s+Reason = "(\w+)"`).FindAllStringSubmatch(sources(t)["../domain/refusal.go"], -1)
+	if len(reasons) < 10 {
+		t.Errorf("only %d reasons of a refusal found", len(reasons))
+	}
+	for _, reason := range reasons {
 		if _, ok := ru["promo.refused."+reason[1]]; !ok {
 			t.Errorf("no words for the refusal %q", reason[1])
 		}

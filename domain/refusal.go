@@ -1,0 +1,118 @@
+package domain
+
+import (
+	"context"
+	"time"
+)
+
+// Reason is why a promo code was refused; it is stored and told in words
+// ("promo.refused.<reason>" in the catalogues).
+type Reason string
+
+// The reasons of a refusal.
+const (
+	ReasonMalformed   Reason = "malformed"    // not ten digits
+	ReasonTypo        Reason = "typo"         // the check digit does not fit
+	ReasonUnknown     Reason = "unknown"      // no such code in this programme
+	ReasonExpired     Reason = "expired"      // its time is over
+	ReasonFrozen      Reason = "frozen"       // stopped for now
+	ReasonVoid        Reason = "void"         // stopped for good
+	ReasonUsedUp      Reason = "used_up"      // every use is confirmed
+	ReasonAllHeld     Reason = "all_held"     // the rest is held by other visits right now
+	ReasonOwnCode     Reason = "own_code"     // the owner of a referral code
+	ReasonNotOwner    Reason = "not_owner"    // somebody else's trial code
+	ReasonPhoneUsed   Reason = "phone_used"   // this phone has redeemed a code of the programme
+	ReasonNoPhone     Reason = "no_phone"     // an anonymous visit has no identity to limit
+	ReasonUnverified  Reason = "unverified"   // the phone is not verified (a setting)
+	ReasonDiscountOff Reason = "discount_off" // the programme gives no discounts now
+)
+
+// PromoRefusal is one refused attempt. What was typed is not kept: it may be
+// anything, a phone number too.
+type PromoRefusal struct {
+	VisitID     *int64 // nil: asked on the quick page
+	PromoCodeID *int64
+	StoreID     int64
+	StaffID     int64
+	Reason      Reason
+	At          time.Time
+}
+
+// Refusal is the error of a refused promo code: kind Invalid, with a reason.
+type Refusal struct {
+	Reason Reason
+	Code   *PromoCode // when it is known which
+}
+
+func (r *Refusal) Error() string { return "promo code refused: " + string(r.Reason) }
+
+// Text gives the refusal in words.
+func (r *Refusal) Text() Text {
+	return Say("promo.refused." + string(r.Reason))
+}
+
+// refuse finds the first reason why a visit may not use a code, nil where
+// there is none. It only explains: the guard is Tx.Hold.
+func (s *Service) refuse(ctx context.Context, q Queries, p PromoCode, v Visit) (*Refusal, error) {
+	no := func(r Reason) (*Refusal, error) { return &Refusal{Reason: r, Code: &p}, nil }
+	programme, err := q.Programme(ctx, p.ProgrammeID)
+	if err != nil {
+		return nil, err
+	}
+	switch {
+	case p.ProgrammeID != v.ProgrammeID:
+		return &Refusal{Reason: ReasonUnknown}, nil
+	case !programme.discounts():
+		return no(ReasonDiscountOff)
+	case p.State == PromoVoid:
+		return no(ReasonVoid)
+	case p.State == PromoFrozen:
+		return no(ReasonFrozen)
+	case p.Expired(s.now()):
+		return no(ReasonExpired)
+	case p.Kind == ReferralCode && p.OwnerPhone == v.Phone:
+		return no(ReasonOwnCode)
+	case p.Kind == TrialCode && p.OwnerPhone != v.Phone:
+		return no(ReasonNotOwner)
+	}
+	used, err := q.PhoneRedeemed(ctx, p.ProgrammeID, v.Phone, v.ID)
+	if err != nil {
+		return nil, err
+	}
+	if used {
+		return no(ReasonPhoneUsed)
+	}
+	return s.noneLeft(ctx, q, p)
+}
+
+// noneLeft tells a code that is used up from one whose last uses are held.
+func (s *Service) noneLeft(ctx context.Context, q Queries, p PromoCode) (*Refusal, error) {
+	if p.Left() > 0 {
+		return nil, nil
+	}
+	held, err := q.HeldUses(ctx, p.ID)
+	if err != nil {
+		return nil, err
+	}
+	if held > 0 {
+		return &Refusal{Reason: ReasonAllHeld, Code: &p}, nil
+	}
+	return &Refusal{Reason: ReasonUsedUp, Code: &p}, nil
+}
+
+func orRefusal(err error, r *Refusal) error {
+	if err != nil {
+		return err
+	}
+	return r
+}
+
+// recordRefusal stores a refusal in a transaction of its own, because the one
+// that found it was rolled back.
+func (s *Service) recordRefusal(ctx context.Context, a Actor, visitID *int64, r *Refusal) error {
+	row := PromoRefusal{VisitID: visitID, StoreID: a.StoreID, StaffID: a.ID, Reason: r.Reason, At: s.now()}
+	if r.Code != nil {
+		row.PromoCodeID = &r.Code.ID
+	}
+	return s.DB.InTx(ctx, func(ctx context.Context, tx Tx) error { return tx.AddPromoRefusal(ctx, row) })
+}
