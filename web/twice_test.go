@@ -78,7 +78,7 @@ func TestTwice(t *testing.T) {
 		}
 		slip := check(wrong(code, 1))
 		for _, a := range append(together(8, slip), slip()) {
-			if a.Status != http.StatusUnprocessableEntity || !strings.Contains(a.Body, russian(t, "code.wrong", 2)) {
+			if a.Status != http.StatusUnprocessableEntity || !strings.Contains(c.screen(a).text(), russian(t, "code.wrong", 2)) {
 				t.Errorf("a wrong code twice: %d\n%s", a.Status, c.screen(a).text())
 			}
 		}
