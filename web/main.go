@@ -77,7 +77,7 @@ func run(ctx context.Context, environ []string, out io.Writer) (err error) {
 	if service.Secret, err = secretKey(ctx, cfg, db); err != nil {
 		return err
 	}
-	secure := strings.HasPrefix(cfg.PublicURL, "https://")
+	secure := cfg.SecureCookies()
 	h := &handlers.Handlers{
 		Service: service, Log: log, Secure: secure,
 		Sessions: redis.Sessions(redisstore.SessionOptions{Lifetime: cfg.SessionLifetime, Secure: secure}),
