@@ -113,6 +113,7 @@ func (s *Service) demoProgramme(ctx context.Context, tx Tx) ([]Store, error) {
 		Name: "Приведи друга", Brand: "Аура", Active: true, DiscountsOn: true,
 		FriendDiscount: Discount{Percent: 15}, TrialDiscount: Discount{Percent: 10},
 		ReferralUses: 3, ReferralDays: 90, TrialDays: 30, CreatedAt: now,
+		GiftFriends: 3, GiftTitle: Localised{"ru": "чехол «Аура»", "en": "an Aura case"},
 	})
 	if err != nil {
 		return nil, err

@@ -19,6 +19,8 @@ type Programme struct {
 	ReferralUses   int      // friends per referral code
 	ReferralDays   int      // days a referral code lives; 0 = for ever
 	TrialDays      int      // days a trial code lives; 0 = for ever
+	GiftFriends    int      // confirmed friends of one code that earn its owner a gift; 0 = no gifts
+	GiftTitle      Localised
 	CreatedAt      time.Time
 }
 

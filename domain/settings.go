@@ -14,8 +14,22 @@ type Settings struct {
 	CodeTriesPerDay int             // wrong guesses per phone and 24 hours
 	CodeResendAfter []time.Duration // pause after the 1st, 2nd, … SMS; the last one repeats
 
+	CodeLockAfter       int             // wrong guesses per phone in 90 days from lock to lock
+	CodeLocks           []time.Duration // of the 1st, 2nd, … lock of a phone; the last one repeats
+	CodeTriesPerAdvisor int             // wrong guesses per advisor and 24 hours
+	CodeTriesPerStore   int             // wrong guesses per store and 24 hours
+	CodeSendsPerPhone   int             // SMS per phone and 24 hours
+	CodeSendsPerAdvisor int             // SMS per advisor and hour
+	CodeSendsPerAddress int             // SMS per client address and hour
+	CodeLater           time.Duration   // how long after a visit the customer may still verify by themselves
+
 	PromoHold               time.Duration // how long a use stays reserved for a visit
 	PromoNeedsVerifiedPhone bool
+	PromoVoidReturnsUse     bool // a voided purchase gives the use of its code back
+	PromoOneLiveCode        bool // a second purchase gives no second live code
+	PromoTriesPerAdvisor    int  // unknown promo codes per advisor and 24 hours
+	PromoTriesPerStore      int  // unknown promo codes per store and 24 hours
+	PromoTriesPerAddress    int  // unknown promo codes per client address and 24 hours
 
 	MessageAt    int // minutes after local midnight, when programme messages leave
 	MessageFrom  int // minutes after local midnight, earliest
@@ -38,8 +52,21 @@ func DefaultSettings() Settings {
 		CodeTries:                3,
 		CodeTriesPerDay:          5,
 		CodeResendAfter:          []time.Duration{30 * time.Second, time.Minute, 2 * time.Minute},
+		CodeLockAfter:            5,
+		CodeLocks:                []time.Duration{24 * time.Hour, 72 * time.Hour, 168 * time.Hour, 720 * time.Hour},
+		CodeTriesPerAdvisor:      10,
+		CodeTriesPerStore:        50,
+		CodeSendsPerPhone:        5,
+		CodeSendsPerAdvisor:      60,
+		CodeSendsPerAddress:      240,
+		CodeLater:                168 * time.Hour,
 		PromoHold:                15 * time.Minute,
 		PromoNeedsVerifiedPhone:  true,
+		PromoVoidReturnsUse:      true,
+		PromoOneLiveCode:         true,
+		PromoTriesPerAdvisor:     20,
+		PromoTriesPerStore:       100,
+		PromoTriesPerAddress:     100,
 		MessageAt:                11 * 60,
 		MessageFrom:              9 * 60,
 		MessageUntil:             21 * 60,

@@ -12,6 +12,7 @@ type Store struct {
 	Address     string
 	TimeZone    string // IANA name; decides "day" and "allowed hours"
 	Active      bool
+	SelfEntry   bool // only the customer may type the SMS code, on their own phone
 }
 
 // Location gives the store's time zone. A name that the machine does not know

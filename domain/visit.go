@@ -28,17 +28,26 @@ type Visit struct {
 	Phone          string // of the contact, read through it; E.164
 	CustomerName   string // as given in this visit
 	VerifiedAt     *time.Time
-	CodeSkipped    bool // the advisor went on without a verified phone
-	PromoPassed    bool // the promo step was left, with a code or without
+	CodeSkipped    bool   // the advisor went on without a verified phone
+	CodeDeferred   bool   // and the customer verifies later, on a page of their own
+	SelfToken      string // of that page; random, empty until the first SMS
+	PromoPassed    bool   // the promo step was left, with a code or without
 
 	Outcome   Outcome
 	ProductID *int64
 	Price     int64 // kopecks, of the price list at that moment
 	Discount  int64 // kopecks
+
+	VoidedAt   *time.Time // a supervisor took the purchase back
+	VoidedBy   *int64     // staff
+	VoidReason string
 }
 
 // Total is what the customer pays, in kopecks.
 func (v Visit) Total() int64 { return v.Price - v.Discount }
+
+// Voided tells whether the purchase was taken back.
+func (v Visit) Voided() bool { return v.VoidedAt != nil }
 
 // Ended tells whether nothing of the visit may change any more.
 func (v Visit) Ended() bool { return v.EndedAt != nil }

@@ -8,20 +8,39 @@ import (
 )
 
 func (q *queries) Programme(ctx context.Context, id int64) (domain.Programme, error) {
-	return one[domain.Programme](ctx, q, `SELECT id, name, brand, active, discounts_on,
+	row, err := one[programmeRow](ctx, q, `SELECT id, name, brand, active, discounts_on,
 			friend_discount_percent AS "friend_discount.percent", friend_discount_kopecks AS "friend_discount.kopecks",
 			trial_discount_percent AS "trial_discount.percent", trial_discount_kopecks AS "trial_discount.kopecks",
-			referral_uses, referral_days, trial_days, created_at
+			referral_uses, referral_days, trial_days, gift_friends, gift_title AS gift, created_at
 		FROM programmes WHERE id = $1`, id)
+	if err != nil {
+		return domain.Programme{}, err
+	}
+	return row.Programme, json.Unmarshal([]byte(row.Gift), &row.GiftTitle)
+}
+
+// programmeRow is a programme as its columns hold it: the gift's title is JSON
+// in text.
+type programmeRow struct {
+	domain.Programme
+	Gift string
 }
 
 func (t *tx) AddProgramme(ctx context.Context, p domain.Programme) (int64, error) {
+	if p.GiftTitle == nil {
+		p.GiftTitle = domain.Localised{} // {} and not null
+	}
+	gift, err := json.Marshal(p.GiftTitle)
+	if err != nil {
+		return 0, err
+	}
 	return t.add(ctx, `INSERT INTO programmes (name, brand, active, discounts_on,
 			friend_discount_percent, friend_discount_kopecks, trial_discount_percent, trial_discount_kopecks,
-			referral_uses, referral_days, trial_days, created_at)
+			referral_uses, referral_days, trial_days, gift_friends, gift_title, created_at)
 		VALUES (:name, :brand, :active, :discounts_on,
 			:friend_discount.percent, :friend_discount.kopecks, :trial_discount.percent, :trial_discount.kopecks,
-			:referral_uses, :referral_days, :trial_days, :created_at) RETURNING id`, p)
+			:referral_uses, :referral_days, :trial_days, :gift_friends, :gift, :created_at) RETURNING id`,
+		programmeRow{Programme: p, Gift: string(gift)})
 }
 
 const productColumns = `id, programme_id, name, price, active, position`

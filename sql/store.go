@@ -6,7 +6,7 @@ import (
 	"prilavok/domain"
 )
 
-const storeColumns = `s.id, s.programme_id, s.name, s.city, s.address, s.time_zone, s.active`
+const storeColumns = `s.id, s.programme_id, s.name, s.city, s.address, s.time_zone, s.active, s.self_entry`
 
 func (q *queries) Store(ctx context.Context, id int64) (domain.Store, error) {
 	return one[domain.Store](ctx, q, `SELECT `+storeColumns+` FROM stores s WHERE s.id = $1`, id)
@@ -17,6 +17,6 @@ func (q *queries) Stores(ctx context.Context) ([]domain.Store, error) {
 }
 
 func (t *tx) AddStore(ctx context.Context, s domain.Store) (int64, error) {
-	return t.add(ctx, `INSERT INTO stores (programme_id, name, city, address, time_zone, active)
-		VALUES (:programme_id, :name, :city, :address, :time_zone, :active) RETURNING id`, s)
+	return t.add(ctx, `INSERT INTO stores (programme_id, name, city, address, time_zone, active, self_entry)
+		VALUES (:programme_id, :name, :city, :address, :time_zone, :active, :self_entry) RETURNING id`, s)
 }

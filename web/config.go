@@ -76,11 +76,36 @@ type Config struct {
 	CodeTriesPerDay int `env:"CODE_TRIES_PER_DAY" envDefault:"5" min:"1" max:"50"`
 	// CodeResendAfter are the waits after the first, second, third… SMS of one code; the last one repeats.
 	CodeResendAfter waits `env:"CODE_RESEND_AFTER" envDefault:"30s,60s,120s" want:"1 to 10 durations with commas between, each from 1s to 1h, such as 30s,60s,120s"`
+	// CodeLockAfter is how many wrong codes of one phone within 90 days lie between its locks; each lock is longer than the one before.
+	CodeLockAfter int `env:"CODE_LOCK_AFTER" envDefault:"5" min:"1" max:"50"`
+	// CodeLocks are the lengths of the first, second, third… lock of a phone; the last one repeats.
+	CodeLocks locks `env:"CODE_LOCKS" envDefault:"24h,72h,168h,720h" want:"1 to 10 durations with commas between, each from 1h to 720h and none shorter than the one before, such as 24h,72h,168h"`
+	// CodeTriesPerAdvisor is how many wrong codes are taken from one advisor in 24 hours, over all phones.
+	CodeTriesPerAdvisor int `env:"CODE_TRIES_PER_ADVISOR" envDefault:"10" min:"1" max:"1000"`
+	// CodeTriesPerStore is how many wrong codes are taken from one store in 24 hours.
+	CodeTriesPerStore int `env:"CODE_TRIES_PER_STORE" envDefault:"50" min:"1" max:"10000"`
+	// CodeSendsPerPhone is how many SMS with a code one phone gets in 24 hours.
+	CodeSendsPerPhone int `env:"CODE_SENDS_PER_PHONE" envDefault:"5" min:"1" max:"50"`
+	// CodeSendsPerAdvisor is how many SMS with a code one advisor sends in an hour.
+	CodeSendsPerAdvisor int `env:"CODE_SENDS_PER_ADVISOR" envDefault:"60" min:"1" max:"10000"`
+	// CodeSendsPerAddress is how many SMS with a code are asked for from one client address in an hour.
+	CodeSendsPerAddress int `env:"CODE_SENDS_PER_ADDRESS" envDefault:"240" min:"1" max:"100000"`
+	// CodeLater is how long after a visit a customer who put it off may still verify their phone by themselves.
+	CodeLater time.Duration `env:"CODE_LATER" envDefault:"168h" min:"1h" max:"720h"`
 
 	// PromoHold is how long a promo code is kept for a visit before its use is given back.
 	PromoHold time.Duration `env:"PROMO_HOLD" envDefault:"15m" min:"1m" max:"24h"`
 	// PromoNeedsVerifiedPhone tells that only a customer with a verified phone may use a promo code.
 	PromoNeedsVerifiedPhone bool `env:"PROMO_NEEDS_VERIFIED_PHONE" envDefault:"true" want:"true or false"`
+	// PromoVoidReturnsUse tells that a voided purchase gives the use of its promo code back.
+	PromoVoidReturnsUse bool `env:"PROMO_VOID_RETURNS_USE" envDefault:"true" want:"true or false"`
+	// PromoOneLiveCode tells that a customer who has a live code gets no second one for another purchase.
+	PromoOneLiveCode bool `env:"PROMO_ONE_LIVE_CODE" envDefault:"true" want:"true or false"`
+	// PromoTriesPerAdvisor, PromoTriesPerStore and PromoTriesPerAddress are how many promo codes that do not exist are
+	// taken in 24 hours. Slips of the finger, which the check digit finds, are not counted.
+	PromoTriesPerAdvisor int `env:"PROMO_TRIES_PER_ADVISOR" envDefault:"20" min:"1" max:"1000"`
+	PromoTriesPerStore   int `env:"PROMO_TRIES_PER_STORE" envDefault:"100" min:"1" max:"10000"`
+	PromoTriesPerAddress int `env:"PROMO_TRIES_PER_ADDRESS" envDefault:"100" min:"1" max:"100000"`
 
 	// MessageAt is when later messages are sent, in the time zone of the store.
 	MessageAt clockTime `env:"MESSAGE_AT" envDefault:"11:00" want:"a time of day from 00:00 to 23:59, not before MESSAGE_FROM and before MESSAGE_UNTIL"`
@@ -344,23 +369,39 @@ func (t clockTime) String() string { return fmt.Sprintf("%02d:%02d", int(t)/60, 
 type waits []time.Duration
 
 // UnmarshalText reads durations with commas between.
-func (w *waits) UnmarshalText(text []byte) error {
-	var list waits
+func (w *waits) UnmarshalText(text []byte) (err error) {
+	*w, err = durations(text, time.Second, time.Hour)
+	return err
+}
+
+// locks is a list of durations that never grow shorter.
+type locks []time.Duration
+
+// UnmarshalText reads durations with commas between.
+func (l *locks) UnmarshalText(text []byte) (err error) {
+	*l, err = durations(text, time.Hour, 720*time.Hour)
+	if err == nil && !slices.IsSorted(*l) {
+		return errors.New("shorter than the one before")
+	}
+	return err
+}
+
+// durations reads one to ten of them with commas between, each within the inclusive bounds.
+func durations(text []byte, low, high time.Duration) (list []time.Duration, err error) {
 	for _, part := range strings.Split(string(text), ",") {
 		d, err := time.ParseDuration(strings.TrimSpace(part))
 		if err != nil {
-			return err
+			return nil, err
 		}
-		if d < time.Second || d > time.Hour {
-			return errors.New("out of bounds")
+		if d < low || d > high {
+			return nil, errors.New("out of bounds")
 		}
 		list = append(list, d)
 	}
 	if len(list) > 10 {
-		return errors.New("too many")
+		return nil, errors.New("too many")
 	}
-	*w = list
-	return nil
+	return list, nil
 }
 
 // networks is a list of address ranges; a single address is a range of one.

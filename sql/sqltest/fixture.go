@@ -48,7 +48,8 @@ func Fixture(t testing.TB, db *sql.DB) Set {
 		Programme: domain.Programme{
 			Name: "Прилавок", Brand: "Тест", Active: true, DiscountsOn: true,
 			FriendDiscount: domain.Discount{Percent: 15}, TrialDiscount: domain.Discount{Kopecks: 500_00},
-			ReferralUses: 3, ReferralDays: 90, TrialDays: 30, CreatedAt: Start,
+			ReferralUses: 3, ReferralDays: 90, TrialDays: 30,
+			GiftFriends: 3, GiftTitle: domain.Localised{"ru": "чехол", "en": "a case"}, CreatedAt: Start,
 		},
 		Documents: map[string][]domain.ConsentDocument{},
 	}
