@@ -74,10 +74,14 @@ var accessTable = []accessRow{
 	ofVisit("POST", "/promo/releases", "/visits/:id/promo", summary),
 	ofVisit("GET", "/outcome", "ok", summary),
 	ofVisit("POST", "/outcome", "bad", summary),
+	ofVisit("POST", "/gifts", "409", summary, "gift", "1"), // the phone of this visit is not verified
 	ofVisit("GET", "/summary", "/visits/:id/outcome", "ok"),
 
 	{"GET", "/visits", nil, [people]string{"in", "403", "403", "403", "403", "ok", "ok", "ok"}, ""},
 	{"GET", "/visits/:id", nil, [people]string{"in", "/visits/:id/outcome", "404", "404", "store", "ok", "404", "ok"}, summary},
+
+	{"GET", "/visits/:id/void", nil, [people]string{"in", "403", "403", "403", "403", "409", "404", "409"}, "403"},
+	{"POST", "/visits/:id/void", []string{"reason", "Вернули товар"}, [people]string{"in", "403", "403", "403", "403", "409", "404", "409"}, "403"},
 
 	{"GET", "/handset", nil, [people]string{"ok", "ok", "ok", "ok", "ok", "ok", "ok", "ok"}, ""},
 	{"POST", "/handset/messages/:id/sendings", nil, [people]string{"/handset", "/handset", "/handset", "/handset", "/handset", "/handset", "/handset", "/handset"}, ""},

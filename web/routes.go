@@ -64,10 +64,13 @@ var routes = []route{
 	{http.MethodPost, "/visits/:id/promo/releases", advisors, (*handlers.Handlers).CreatePromoRelease},
 	{http.MethodGet, "/visits/:id/outcome", advisors, (*handlers.Handlers).EditOutcome},
 	{http.MethodPost, "/visits/:id/outcome", advisors, (*handlers.Handlers).UpdateOutcome},
+	{http.MethodPost, "/visits/:id/gifts", advisors, (*handlers.Handlers).CreateGiftCollection},
 	{http.MethodGet, "/visits/:id/summary", advisors, (*handlers.Handlers).ShowSummary},
 
 	{http.MethodGet, "/visits", supervisors, (*handlers.Handlers).Visits},
 	{http.MethodGet, "/visits/:id", counter, (*handlers.Handlers).ShowVisit},
+	{http.MethodGet, "/visits/:id/void", supervisors, (*handlers.Handlers).NewVoid},
+	{http.MethodPost, "/visits/:id/void", supervisors, (*handlers.Handlers).CreateVoid},
 
 	{http.MethodGet, "/handset", shown, (*handlers.Handlers).Handset},
 	{http.MethodPost, "/handset/messages/:id/sendings", shown, (*handlers.Handlers).CreateHandsetSending},
