@@ -81,8 +81,12 @@ type Queries interface {
 	// Visits lists by filter, newest first; see VisitFilter.
 	Visits(ctx context.Context, f VisitFilter) ([]VisitRow, error)
 	// Bought tells whether a contact has bought, with a verified phone, in a
-	// visit of the programme other than the given one.
+	// visit of the programme other than the given one. A purchase that was
+	// voided does not count.
 	Bought(ctx context.Context, programmeID, contactID, exceptVisitID int64) (bool, error)
+	// StandingPurchase gives the newest visit that Bought asks for. NotFound
+	// where there is none.
+	StandingPurchase(ctx context.Context, programmeID, contactID, exceptVisitID int64) (Visit, error)
 	// IsDemo tells whether the database holds what MakeDemo made.
 	IsDemo(ctx context.Context) (bool, error)
 	// VisitEvents lists the history of a visit, oldest first.
@@ -102,6 +106,16 @@ type Queries interface {
 	// PhoneRedeemed tells whether a phone has a held or confirmed redemption
 	// in a programme in a visit other than the given one.
 	PhoneRedeemed(ctx context.Context, programmeID int64, phone string, exceptVisitID int64) (bool, error)
+	// OwnedCodes lists a contact's codes of a kind in a programme that are not
+	// void, by id.
+	OwnedCodes(ctx context.Context, programmeID, ownerID int64, kind PromoKind) ([]PromoCode, error)
+	// Referred tells whether a contact came into the programme through
+	// another's referral code, directly or through others in between. Held uses
+	// count as confirmed ones do, even when their time is over: they may still
+	// be confirmed.
+	Referred(ctx context.Context, programmeID, contactID, byContactID int64) (bool, error)
+	// ConfirmedUses counts the confirmed uses of a code.
+	ConfirmedUses(ctx context.Context, promoCodeID int64) (int, error)
 	// HeldUses counts the uses of a code that are held and not yet confirmed.
 	HeldUses(ctx context.Context, promoCodeID int64) (int, error)
 	// Redemptions lists every use that a visit held, oldest first.
@@ -116,10 +130,21 @@ type Queries interface {
 	// Service.Recount.
 	Recount(ctx context.Context) ([]Difference, error)
 
+	// Gift gives one gift.
+	Gift(ctx context.Context, id int64) (Gift, error)
+	// GiftOfCode gives the gift that a code has earned, whatever became of it.
+	GiftOfCode(ctx context.Context, promoCodeID int64) (Gift, error)
+	// VisitGifts lists the gifts of a contact in a programme that are still to
+	// be collected, and those that were collected in the visit, by id.
+	VisitGifts(ctx context.Context, programmeID, ownerID, visitID int64) ([]Gift, error)
+
 	// Message gives one message with its phone.
 	Message(ctx context.Context, id int64) (Message, error)
 	// VisitMessages lists what a visit caused, oldest first.
 	VisitMessages(ctx context.Context, visitID int64) ([]Message, error)
+	// Told tells whether a message of a kind about a code was sent, or is going
+	// to be; one whose fate nobody knows counts as sent.
+	Told(ctx context.Context, promoCodeID int64, kind MessageKind) (bool, error)
 	// RecentMessages lists the newest messages of all phones, for the demo
 	// handset.
 	RecentMessages(ctx context.Context, limit int) ([]Message, error)
@@ -179,6 +204,10 @@ type Tx interface {
 	// LockContact reads a contact and keeps every other writer of it, and of
 	// its consents, away until the transaction ends.
 	LockContact(ctx context.Context, id int64) (Contact, error)
+	// LockContacts does to several contacts what LockContact does to one, by
+	// ascending id; 0 is nobody. For a change that touches more people than the
+	// customer: they are locked before any promo code.
+	LockContacts(ctx context.Context, ids ...int64) error
 	// SaveContact writes name, language and verified time.
 	SaveContact(ctx context.Context, c Contact) error
 	// DropContactIfUnused deletes a contact that no visit, consent, code,
@@ -205,6 +234,14 @@ type Tx interface {
 	// LockPromoCodes keeps others from using the codes until the transaction
 	// ends; for a change that touches several.
 	LockPromoCodes(ctx context.Context, ids ...int64) error
+	// LockReferrals keeps others from holding a referral code for this friend,
+	// and from giving the friend a code, until the transaction ends; where the
+	// friend owns a referral code it keeps every other such friend waiting too.
+	// So no two holds that close a ring only together are taken side by side.
+	// It comes after contacts and before promo codes are locked.
+	LockReferrals(ctx context.Context, programmeID, friendID int64) error
+	// AddPromoEvent adds a line to a code's history.
+	AddPromoEvent(ctx context.Context, e PromoEvent) error
 	// SetPromoState freezes, thaws or voids a code.
 	SetPromoState(ctx context.Context, id int64, state PromoState) error
 	// Hold takes one use of a code for a visit and phone, in one conditional
@@ -220,6 +257,21 @@ type Tx interface {
 	// or RedemptionExpired; false when it was not held. The code row is
 	// locked before the redemption row.
 	Release(ctx context.Context, redemptionID int64, state RedemptionState, at time.Time) (bool, error)
+	// VoidRedemption takes a confirmed use back; false when it was not
+	// confirmed. The code gets the use back unless it is kept. The code row is
+	// locked before the redemption row.
+	VoidRedemption(ctx context.Context, redemptionID int64, useKept bool, at time.Time) (bool, error)
+	// EarnGift makes the gift of a code, or takes up the revoked one, where at
+	// least friends of its uses are confirmed; false where they are fewer or the
+	// gift is there already. The code row is locked.
+	EarnGift(ctx context.Context, g Gift, friends int) (bool, error)
+	// RevokeGift takes back the earned gift of a code whose confirmed uses are
+	// fewer than friends; false where they are enough, or there is none to take
+	// back. The code row is locked.
+	RevokeGift(ctx context.Context, promoCodeID int64, friends int, at time.Time) (bool, error)
+	// CollectGift hands a gift to its owner in a visit; false when it is not
+	// theirs to collect any more.
+	CollectGift(ctx context.Context, id, visitID int64, at time.Time) (bool, error)
 	// AddPromoRefusal records a refused attempt.
 	AddPromoRefusal(ctx context.Context, r PromoRefusal) error
 
@@ -234,6 +286,12 @@ type Tx interface {
 	// CancelMessages cancels a contact's scheduled messages of a kind in a
 	// programme and returns them as they were.
 	CancelMessages(ctx context.Context, programmeID, contactID int64, kind MessageKind, reason string, at time.Time) ([]Message, error)
+
+	// CancelVisitMessages cancels the scheduled messages to a contact that a
+	// visit caused, and returns them as they were.
+	CancelVisitMessages(ctx context.Context, visitID, contactID int64, reason string, at time.Time) ([]Message, error)
+	// CancelCodeMessages cancels the scheduled messages of a kind about a code.
+	CancelCodeMessages(ctx context.Context, promoCodeID int64, kind MessageKind, reason string, at time.Time) error
 
 	// Enqueue adds a job that runs not before at; it exists when the
 	// transaction commits.

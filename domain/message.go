@@ -16,6 +16,7 @@ const (
 	CodeMessage     MessageKind = "code"     // a one-time code; never a row, never stored
 	ReferralMessage MessageKind = "referral" // the buyer's code for friends
 	TrialMessage    MessageKind = "trial"    // the trial code
+	GiftMessage     MessageKind = "gift"     // to the owner of a code: enough friends have bought
 )
 
 // MessageState is where a message stands.
@@ -66,6 +67,10 @@ var templates = map[MessageKind]map[string]string{
 	TrialMessage: {
 		"ru": "{brand}: спасибо, что попробовали! Ваш промокод {promo}: скидка {discount} на первую покупку.{until}",
 		"en": "{brand}: thanks for trying! Your promo code {promo} gives you {discount} off your first purchase.{until}",
+	},
+	GiftMessage: {
+		"ru": "{brand}: друзья купили по вашему промокоду {promo}, и вам положен подарок: {gift}. Получите его в магазине «{store}» или в любом другом нашем: консультант подтвердит этот номер кодом из SMS.",
+		"en": "{brand}: friends have bought with your promo code {promo}, so a gift is yours: {gift}. Collect it at the store “{store}” or at any other of ours: the advisor will confirm this phone with an SMS code.",
 	},
 }
 
@@ -247,6 +252,13 @@ func (s *Service) mayMessage(ctx context.Context, q Queries, m Message) (string,
 		return "no_consent", nil
 	case c.VerifiedAt == nil:
 		return "not_verified", nil
+	case m.Kind == GiftMessage:
+		// A gift comes of a code that is used up, so that is no reason here.
+		gift, err := q.GiftOfCode(ctx, m.PromoCodeID)
+		if IsNotFound(err) || err == nil && gift.State != GiftEarned {
+			return "gift_gone", nil
+		}
+		return "", err
 	case p.State != PromoActive || p.Expired(s.now()) || p.Left() <= 0:
 		return "code_dead", nil
 	}
@@ -273,5 +285,6 @@ func (s *Service) messageBody(ctx context.Context, m Message, store Store) (stri
 	return renderTemplate(m.Kind, m.Language, map[string]string{
 		"brand": programme.Brand, "promo": FormatPromoCode(p.Code), "discount": p.Discount.inWords(),
 		"left": strconv.Itoa(p.Left()), "until": until,
+		"gift": programme.GiftTitle.In(m.Language), "store": store.Name,
 	}), nil
 }

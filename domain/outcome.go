@@ -70,7 +70,7 @@ func (s *Service) HeldPromo(ctx context.Context, visitID int64) (*Redemption, er
 type Promise struct {
 	Kind MessageKind // empty: nothing will come
 	At   time.Time
-	Why  string // "outcome", "no_consent", "not_verified", "phone_used", "programme_off"; why nothing will come
+	Why  string // "outcome", "no_consent", "not_verified", "phone_used", "programme_off", "cancelled", "voided"; why nothing will come
 }
 
 // FinishVisit ends a visit with its outcome. Confirming the held code, the
@@ -133,12 +133,18 @@ func (s *Service) sell(ctx context.Context, tx Tx, v *Visit, a Actor, f OutcomeF
 		// back.
 	case err == nil:
 		v.Discount = r.Discount.Of(product.Price)
+		if err := tx.LockContacts(ctx, r.FriendID, r.OwnerID); err != nil {
+			return err
+		}
 		ok, err := tx.Confirm(ctx, r.ID, v.TouchedAt)
 		if err != nil {
 			return err
 		}
 		if !ok {
 			return discountGone()
+		}
+		if err := s.earnGift(ctx, tx, *v, programme, r); err != nil {
+			return err
 		}
 	case !IsNotFound(err):
 		return err
@@ -168,6 +174,13 @@ func (s *Service) holdAgain(ctx context.Context, tx Tx, v *Visit, a Actor) (Rede
 	if err != nil {
 		return Redemption{}, err
 	}
+	// The locks stand in their order: people, the programme, codes.
+	if err := tx.LockContacts(ctx, *v.ContactID, p.OwnerID); err != nil {
+		return Redemption{}, err
+	}
+	if err := s.lockReferrals(ctx, tx, p, *v); err != nil {
+		return Redemption{}, err
+	}
 	var held Redemption
 	refusal, err := s.refuse(ctx, tx, p, *v)
 	if err == nil && refusal == nil {
@@ -193,7 +206,7 @@ func (s *Service) follow(ctx context.Context, tx Tx, v Visit) error {
 		return nil
 	}
 	// Visits of one person that end at the same moment take their turn.
-	if _, err := tx.LockContact(ctx, *v.ContactID); err != nil {
+	if err := tx.LockContacts(ctx, *v.ContactID); err != nil {
 		return err
 	}
 	if v.Outcome == Purchase {
@@ -212,7 +225,7 @@ func (s *Service) follow(ctx context.Context, tx Tx, v Visit) error {
 		return err
 	}
 	// A message that is still to come tells of the same code: one is enough.
-	if _, err := tx.CancelMessages(ctx, v.ProgrammeID, *v.ContactID, p.Kind, "repeated", s.now()); err != nil {
+	if err := tx.CancelCodeMessages(ctx, code.ID, p.Kind, "repeated", s.now()); err != nil {
 		return err
 	}
 	return s.schedule(ctx, tx, Message{
@@ -269,9 +282,13 @@ func (s *Service) Promise(ctx context.Context, v Visit) (Promise, error) {
 		return Promise{}, err
 	}
 	for _, m := range messages {
-		if m.State != MessageCancelled && m.State != MessageSuppressed {
+		// Of a gift hears its owner, who is somebody else.
+		if m.Kind != GiftMessage && m.State != MessageCancelled && m.State != MessageSuppressed {
 			return Promise{Kind: m.Kind, At: m.DueAt}, nil
 		}
+	}
+	if v.Voided() {
+		return Promise{Why: "voided"}, nil
 	}
 	p, err := s.promise(ctx, s.DB, v)
 	if p.Kind != "" {
@@ -281,7 +298,8 @@ func (s *Service) Promise(ctx context.Context, v Visit) (Promise, error) {
 }
 
 // issue gives the contact a code of the message's kind: the live one where
-// there is one, so that nobody collects codes by buying twice.
+// there is one, so that nobody collects codes by buying twice, unless a
+// setting allows just that.
 func (s *Service) issue(ctx context.Context, tx Tx, v Visit, kind MessageKind) (PromoCode, error) {
 	programme, err := tx.Programme(ctx, v.ProgrammeID)
 	if err != nil {
@@ -298,9 +316,11 @@ func (s *Service) issue(ctx context.Context, tx Tx, v Visit, kind MessageKind) (
 	default:
 		code.Kind, code.MaxUses, code.Discount = ReferralCode, programme.ReferralUses, programme.FriendDiscount
 	}
-	live, err := tx.LiveCode(ctx, v.ProgrammeID, *v.ContactID, code.Kind, s.now())
-	if err == nil || !IsNotFound(err) {
-		return live, err
+	if code.Kind == TrialCode || s.Settings.PromoOneLiveCode {
+		live, err := tx.LiveCode(ctx, v.ProgrammeID, *v.ContactID, code.Kind, s.now())
+		if err == nil || !IsNotFound(err) {
+			return live, err
+		}
 	}
 	if days > 0 {
 		store, err := tx.Store(ctx, v.StoreID)

@@ -47,7 +47,7 @@ type PromoCode struct {
 	State         PromoState
 	Discount      Discount
 	MaxUses       int
-	Used          int // confirmed + held, guarded by the database
+	Used          int // held + confirmed + voided with the use kept, guarded by the database
 	ExpiresAt     *time.Time
 	SourceVisitID int64 // the visit that earned it
 	CreatedAt     time.Time
@@ -141,6 +141,9 @@ func (s *Service) ApplyPromo(ctx context.Context, a Actor, visitID int64, typed 
 			held = live
 			return nil
 		case err != nil && !IsNotFound(err):
+			return err
+		}
+		if err := s.lockReferrals(ctx, tx, p, *v); err != nil {
 			return err
 		}
 		// A held first code is given back only when the new one is good, so a

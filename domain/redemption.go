@@ -12,6 +12,7 @@ type Redemption struct {
 	PromoCodeID int64
 	Code        string // of the code, filled when read
 	Kind        PromoKind
+	OwnerID     int64    // of the code, filled when read; 0: it belongs to nobody
 	Discount    Discount // of the code, filled when read
 	VisitID     int64
 	FriendID    int64  // contact
@@ -20,9 +21,11 @@ type Redemption struct {
 	HeldAt      time.Time
 	HeldUntil   time.Time
 	SettledAt   *time.Time // confirmed, released or expired
+	VoidedAt    *time.Time // its purchase was taken back
+	UseKept     bool       // voided, but the code did not get the use back
 }
 
-// RedemptionState is where a use stands: held → confirmed, or held →
+// RedemptionState is where a use stands: held → confirmed → voided, or held →
 // released / expired.
 type RedemptionState string
 
@@ -32,6 +35,7 @@ const (
 	RedemptionConfirmed RedemptionState = "confirmed"
 	RedemptionReleased  RedemptionState = "released" // the visit ended otherwise, or the code was taken off it
 	RedemptionExpired   RedemptionState = "expired"  // the hold ran out
+	RedemptionVoided    RedemptionState = "voided"   // the purchase that confirmed it was taken back
 )
 
 // hold takes the use. Where the guard refuses although the reasons looked

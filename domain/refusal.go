@@ -22,6 +22,7 @@ const (
 	ReasonOwnCode     Reason = "own_code"     // the owner of a referral code
 	ReasonNotOwner    Reason = "not_owner"    // somebody else's trial code
 	ReasonPhoneUsed   Reason = "phone_used"   // this phone has redeemed a code of the programme
+	ReasonRing        Reason = "ring"         // the owner came through this customer's own code, directly or through others
 	ReasonNoPhone     Reason = "no_phone"     // an anonymous visit has no identity to limit
 	ReasonUnverified  Reason = "unverified"   // the phone is not verified (a setting)
 	ReasonDiscountOff Reason = "discount_off" // the programme gives no discounts now
@@ -85,7 +86,26 @@ func (s *Service) refuse(ctx context.Context, q Queries, p PromoCode, v Visit) (
 	if used {
 		return no(ReasonPhoneUsed)
 	}
+	if p.Kind == ReferralCode && v.ContactID != nil {
+		ring, err := q.Referred(ctx, p.ProgrammeID, p.OwnerID, *v.ContactID)
+		if err != nil {
+			return nil, err
+		}
+		if ring {
+			return no(ReasonRing)
+		}
+	}
 	return s.noneLeft(ctx, q, p)
+}
+
+// lockReferrals makes the question of refuse about rings one that stays
+// answered until the transaction ends. It is asked for before any code is
+// locked.
+func (s *Service) lockReferrals(ctx context.Context, tx Tx, p PromoCode, v Visit) error {
+	if p.Kind != ReferralCode || v.ContactID == nil {
+		return nil
+	}
+	return tx.LockReferrals(ctx, p.ProgrammeID, *v.ContactID)
 }
 
 // noneLeft tells a code that is used up from one whose last uses are held.

@@ -52,6 +52,7 @@ type VisitHistory struct {
 	Visit       Visit
 	Store       Store
 	AdvisorName string
+	VoiderName  string // who voided the purchase; empty: nobody
 	Programme   Programme
 	Product     *Product       // nil: nothing was bought
 	Events      []VisitEvent   // oldest first, as are the lists below
@@ -85,6 +86,13 @@ func (s *Service) SupervisedVisit(ctx context.Context, a Actor, id int64) (Visit
 		return h, err
 	}
 	h.AdvisorName = advisor.Name
+	if v.VoidedBy != nil {
+		voider, err := s.DB.StaffByID(ctx, *v.VoidedBy)
+		if err != nil {
+			return h, err
+		}
+		h.VoiderName = voider.Name
+	}
 	if v.ProductID != nil {
 		p, err := s.DB.Product(ctx, *v.ProductID)
 		if err != nil {

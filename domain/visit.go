@@ -198,6 +198,10 @@ const (
 	EventPromoReleased EventKind = "promo_released"
 	EventPromoPassed   EventKind = "promo_passed"
 	EventOutcome       EventKind = "outcome"
+	EventVoided        EventKind = "voided"         // the purchase was taken back; why is told by the visit
+	EventGiftEarned    EventKind = "gift_earned"    // this purchase earned the owner of its code a gift
+	EventGiftRevoked   EventKind = "gift_revoked"   // and, taken back, cost it them
+	EventGiftCollected EventKind = "gift_collected" // the customer was handed the gift that their own code earned
 )
 
 // VisitFilter limits a list of visits. Zero values do not filter, except

@@ -120,6 +120,10 @@ func (h *Handlers) code(c echo.Context, status int, v views.CodeView) error {
 	if isHTMX(c.Request()) {
 		c.Response().Header().Set("Prilavok-Part", "1")
 	}
+	var err error
+	if v.Gifts, err = h.gifts(c, v.Visit, domain.StepCode); err != nil {
+		return err
+	}
 	if !v.Asking {
 		// The field is gone, so the summary can't lead to it.
 		for i := range v.Faults {

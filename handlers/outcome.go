@@ -58,6 +58,9 @@ func (h *Handlers) outcome(c echo.Context, status int, visit domain.Visit, chose
 			return err
 		}
 	}
+	if v.Gifts, err = h.gifts(c, visit, domain.StepOutcome); err != nil {
+		return err
+	}
 	part := views.VisitOutcome(v)
 	if c.Request().Method == http.MethodGet && c.QueryParams().Has("product") {
 		part = views.VisitOutcomeSum(v)

@@ -34,6 +34,9 @@ func (h *Handlers) ShowSummary(c echo.Context) error {
 			return err
 		}
 	}
+	if v.Gifts, err = h.Service.Gifts(ctx, visit); err != nil {
+		return err
+	}
 	if v.Promise, err = h.Service.Promise(ctx, visit); err != nil {
 		return err
 	}

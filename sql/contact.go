@@ -3,6 +3,7 @@ package sql
 import (
 	"context"
 	"errors"
+	"slices"
 
 	"prilavok/domain"
 )
@@ -48,6 +49,15 @@ func (t *tx) LockContact(ctx context.Context, id int64) (domain.Contact, error) 
 		}
 	}
 	return t.Contact(ctx, id)
+}
+
+func (t *tx) LockContacts(ctx context.Context, ids ...int64) error {
+	ids = slices.DeleteFunc(ids, func(id int64) bool { return id == 0 })
+	if !t.postgres || len(ids) == 0 {
+		return nil
+	}
+	where, args := in("id", ids, nil)
+	return t.list(ctx, new([]int64), `SELECT id FROM contacts WHERE `+where+` ORDER BY id FOR UPDATE`, args...)
 }
 
 func (t *tx) SaveContact(ctx context.Context, c domain.Contact) error {

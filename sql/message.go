@@ -47,14 +47,32 @@ func (t *tx) SettleMessage(ctx context.Context, m domain.Message) error {
 		WHERE id = $1`, m.ID, m.State, m.Reason, m.Body, m.Gateway, m.DueAt, m.SettledAt)
 }
 
-// CancelMessages locks the messages before it changes them, so that what it
+// Told counts a message whose answer was ambiguous: the SMS may well have come.
+func (q *queries) Told(ctx context.Context, promoCodeID int64, kind domain.MessageKind) (bool, error) {
+	return one[bool](ctx, q, `SELECT EXISTS (SELECT 1 FROM messages WHERE promo_code_id = $1 AND kind = $2
+		AND state IN ('scheduled', 'sending', 'sent', 'unknown'))`, promoCodeID, kind)
+}
+
+func (t *tx) CancelMessages(ctx context.Context, programmeID, contactID int64, kind domain.MessageKind, reason string, at time.Time) ([]domain.Message, error) {
+	return t.cancelMessages(ctx, reason, at, `m.contact_id = $1 AND m.kind = $2 AND m.programme_id = $3`, contactID, kind, programmeID)
+}
+
+func (t *tx) CancelVisitMessages(ctx context.Context, visitID, contactID int64, reason string, at time.Time) ([]domain.Message, error) {
+	return t.cancelMessages(ctx, reason, at, `m.visit_id = $1 AND m.contact_id = $2`, visitID, contactID)
+}
+
+func (t *tx) CancelCodeMessages(ctx context.Context, promoCodeID int64, kind domain.MessageKind, reason string, at time.Time) error {
+	_, err := t.cancelMessages(ctx, reason, at, `m.promo_code_id = $1 AND m.kind = $2`, promoCodeID, kind)
+	return err
+}
+
+// cancelMessages locks the messages before it changes them, so that what it
 // returns is exactly what it cancelled: a message that was claimed meanwhile
 // is on its way and stays.
-func (t *tx) CancelMessages(ctx context.Context, programmeID, contactID int64, kind domain.MessageKind, reason string, at time.Time) ([]domain.Message, error) {
+func (t *tx) cancelMessages(ctx context.Context, reason string, at time.Time, which string, args ...any) ([]domain.Message, error) {
 	var out []domain.Message
 	err := t.list(ctx, &out, `SELECT `+messageColumns+messageTables+`
-		WHERE m.contact_id = $1 AND m.kind = $2 AND m.programme_id = $3 AND m.state = 'scheduled' ORDER BY m.id`+t.lock("m"),
-		contactID, kind, programmeID)
+		WHERE `+which+` AND m.state = 'scheduled' ORDER BY m.id`+t.lock("m"), args...)
 	if err != nil || len(out) == 0 {
 		return nil, err
 	}

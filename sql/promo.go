@@ -57,9 +57,10 @@ func (t *tx) LiveCode(ctx context.Context, programmeID, ownerID int64, kind doma
 // the visit lets go of its contact.
 const (
 	redemptionColumns = `r.id, r.programme_id, r.promo_code_id, p.code, p.kind,
+		coalesce(p.owner_id, 0) AS owner_id,
 		p.discount_percent AS "discount.percent", p.discount_kopecks AS "discount.kopecks", r.visit_id,
 		coalesce(r.friend_id, 0) AS friend_id, coalesce(r.friend_phone, '') AS friend_phone,
-		r.state, r.held_at, r.held_until, r.settled_at`
+		r.state, r.held_at, r.held_until, r.settled_at, r.voided_at, r.use_kept`
 	redemptionTables = ` FROM redemptions r JOIN promo_codes p ON p.id = r.promo_code_id`
 )
 

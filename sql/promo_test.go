@@ -47,12 +47,15 @@ func recount(t testing.TB, db *sql.DB) {
 	t.Helper()
 	for what, query := range map[string]string{
 		"codes whose counter is not the number of their uses": `SELECT count(*) FROM promo_codes p WHERE used <> (
-			SELECT count(*) FROM redemptions r WHERE r.promo_code_id = p.id AND r.state IN ('held', 'confirmed'))`,
+			SELECT count(*) FROM redemptions r WHERE r.promo_code_id = p.id AND (r.state IN ('held', 'confirmed') OR r.use_kept))`,
 		"codes with too many uses": `SELECT count(*) FROM promo_codes WHERE used > max_uses OR used < 0`,
 		"phones with two uses": `SELECT count(*) FROM (SELECT friend_phone FROM redemptions
 			WHERE state IN ('held', 'confirmed') GROUP BY programme_id, friend_phone HAVING count(*) > 1) AS twice`,
 		"owners who used their own referral code": `SELECT count(*) FROM redemptions r JOIN promo_codes p ON p.id = r.promo_code_id
 			WHERE p.kind = 'referral' AND p.owner_id = r.friend_id`,
+		"gifts that wait although too few friends have bought": `SELECT count(*) FROM gifts g
+			JOIN programmes o ON o.id = g.programme_id WHERE g.state = 'earned' AND o.gift_friends > (
+			SELECT count(*) FROM redemptions r WHERE r.promo_code_id = g.promo_code_id AND r.state = 'confirmed')`,
 	} {
 		if n := count(t, db, query); n != 0 {
 			t.Errorf("%d %s", n, what)
@@ -260,7 +263,7 @@ func TestHoldConditions(t *testing.T) {
 			t.Error("the owner may not use their trial code")
 		}
 
-		good.ID, good.Code, good.Kind, good.Discount = id, p.Code, p.Kind, p.Discount
+		good.ID, good.Code, good.Kind, good.Discount, good.OwnerID = id, p.Code, p.Kind, p.Discount, p.OwnerID
 		equal(t, "redemption", must(db.LiveRedemption(t.Context(), friend.ID))(t), good)
 		for n := 5; n < 7; n++ {
 			if _, ok := tryHold(t, db, hold(p, addVisitFor(t, db, s, phone(n)), c.Now())); !ok {

@@ -60,8 +60,8 @@ func TestThreeUses(t *testing.T) {
 	})
 }
 
-// Holds, confirmations, releases, sweeps and freezes of the same few codes,
-// while the clock runs: the counters never drift and no deadlock gets out.
+// Holds, confirmations, releases, voids, sweeps and freezes of the same few
+// codes, while the clock runs: the counters never drift and no deadlock gets out.
 func TestUsesNeverDrift(t *testing.T) {
 	eachWithClock(t, func(t *testing.T, db *sql.DB, c *clock) {
 		s := sqltest.Fixture(t, db)
@@ -83,7 +83,7 @@ func TestUsesNeverDrift(t *testing.T) {
 			}
 		})
 		recount(t, db)
-		for _, state := range []domain.RedemptionState{domain.RedemptionConfirmed, domain.RedemptionReleased, domain.RedemptionExpired} {
+		for _, state := range []domain.RedemptionState{domain.RedemptionConfirmed, domain.RedemptionReleased, domain.RedemptionExpired, domain.RedemptionVoided} {
 			if count(t, db, `SELECT count(*) FROM redemptions WHERE state = $1`, state) == 0 {
 				t.Errorf("nothing was %s; the race was none", state)
 			}
@@ -124,6 +124,9 @@ func oneMove(ctx context.Context, tx domain.Tx, s sqltest.Set, codes []domain.Pr
 			return err
 		}
 		return tx.SetPromoState(ctx, r.PromoCodeID, domain.PromoActive)
+	case move < 14: // a purchase is taken back; every other code loses the use
+		_, err := tx.VoidRedemption(ctx, r.ID, r.PromoCodeID%2 == 0, c.Now())
+		return err
 	case move < 15:
 		_, err := tx.Release(ctx, r.ID, domain.RedemptionReleased, c.Now())
 		return err

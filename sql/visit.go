@@ -141,7 +141,14 @@ func (t *tx) SaveVisit(ctx context.Context, v domain.Visit) error {
 
 func (q *queries) Bought(ctx context.Context, programmeID, contactID, exceptVisitID int64) (bool, error) {
 	return one[bool](ctx, q, `SELECT EXISTS (SELECT 1 FROM visits WHERE programme_id = $1 AND contact_id = $2
-		AND id <> $3 AND outcome = 'purchase' AND verified_at IS NOT NULL)`, programmeID, contactID, exceptVisitID)
+		AND id <> $3 AND outcome = 'purchase' AND verified_at IS NOT NULL AND voided_at IS NULL)`,
+		programmeID, contactID, exceptVisitID)
+}
+
+func (q *queries) StandingPurchase(ctx context.Context, programmeID, contactID, exceptVisitID int64) (domain.Visit, error) {
+	return one[domain.Visit](ctx, q, `SELECT `+visitColumns+visitTables+` WHERE v.programme_id = $1 AND v.contact_id = $2
+		AND v.id <> $3 AND v.outcome = 'purchase' AND v.verified_at IS NOT NULL AND v.voided_at IS NULL
+		ORDER BY v.id DESC LIMIT 1`, programmeID, contactID, exceptVisitID)
 }
 
 func (q *queries) IsDemo(ctx context.Context) (bool, error) {

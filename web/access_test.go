@@ -74,6 +74,7 @@ var accessTable = []accessRow{
 	ofVisit("POST", "/promo/releases", "/visits/:id/promo", summary),
 	ofVisit("GET", "/outcome", "ok", summary),
 	ofVisit("POST", "/outcome", "bad", summary),
+	ofVisit("POST", "/gifts", "409", summary, "gift", "1"), // the phone of this visit is not verified
 	ofVisit("GET", "/summary", "/visits/:id/outcome", "ok"),
 
 	{"GET", "/visits", nil, [people]string{"in", "403", "403", "403", "403", "ok", "ok", "ok"}, ""},
@@ -82,6 +83,8 @@ var accessTable = []accessRow{
 	{"GET", "/limits", nil, [people]string{"in", "403", "403", "403", "403", "ok", "ok", "ok"}, ""},
 	{"GET", "/limits/:id", nil, [people]string{"in", "403", "403", "403", "403", "ok", "404", "ok"}, ""},
 	{"POST", "/limits/:id/lifts", []string{"request_id", "unique"}, [people]string{"in", "403", "403", "403", "403", "bad", "404", "bad"}, ""},
+	{"GET", "/visits/:id/void", nil, [people]string{"in", "403", "403", "403", "403", "409", "404", "409"}, "403"},
+	{"POST", "/visits/:id/void", []string{"reason", "Вернули товар"}, [people]string{"in", "403", "403", "403", "403", "409", "404", "409"}, "403"},
 
 	{"GET", "/handset", nil, [people]string{"ok", "ok", "ok", "ok", "ok", "ok", "ok", "ok"}, ""},
 	{"POST", "/handset/messages/:id/sendings", nil, [people]string{"/handset", "/handset", "/handset", "/handset", "/handset", "/handset", "/handset", "/handset"}, ""},

@@ -64,6 +64,7 @@ var routes = []route{
 	{http.MethodPost, "/visits/:id/promo/releases", advisors, (*handlers.Handlers).CreatePromoRelease},
 	{http.MethodGet, "/visits/:id/outcome", advisors, (*handlers.Handlers).EditOutcome},
 	{http.MethodPost, "/visits/:id/outcome", advisors, (*handlers.Handlers).UpdateOutcome},
+	{http.MethodPost, "/visits/:id/gifts", advisors, (*handlers.Handlers).CreateGiftCollection},
 	{http.MethodGet, "/visits/:id/summary", advisors, (*handlers.Handlers).ShowSummary},
 
 	{http.MethodGet, "/visits", supervisors, (*handlers.Handlers).Visits},
@@ -71,6 +72,8 @@ var routes = []route{
 	{http.MethodGet, "/limits", supervisors, (*handlers.Handlers).Limits},
 	{http.MethodGet, "/limits/:id", supervisors, (*handlers.Handlers).EditLimit},
 	{http.MethodPost, "/limits/:id/lifts", supervisors, (*handlers.Handlers).CreateLimitLift},
+	{http.MethodGet, "/visits/:id/void", supervisors, (*handlers.Handlers).NewVoid},
+	{http.MethodPost, "/visits/:id/void", supervisors, (*handlers.Handlers).CreateVoid},
 
 	{http.MethodGet, "/handset", shown, (*handlers.Handlers).Handset},
 	{http.MethodPost, "/handset/messages/:id/sendings", shown, (*handlers.Handlers).CreateHandsetSending},

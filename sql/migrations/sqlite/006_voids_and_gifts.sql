@@ -52,6 +52,9 @@ INSERT INTO promo_codes_new (id, programme_id, code, kind, owner_id, state, disc
     max_uses, used, expires_at, source_visit_id, created_at)
 SELECT id, programme_id, code, kind, owner_id, state, discount_percent, discount_kopecks,
     max_uses, used, expires_at, source_visit_id, created_at FROM promo_codes;
+-- Numbers that were given out once are not given out again.
+DELETE FROM sqlite_sequence WHERE name = 'promo_codes_new';
+INSERT INTO sqlite_sequence (name, seq) SELECT 'promo_codes_new', seq FROM sqlite_sequence WHERE name = 'promo_codes';
 DROP TABLE promo_codes;
 ALTER TABLE promo_codes_new RENAME TO promo_codes;
 CREATE INDEX promo_codes_owner ON promo_codes (owner_id, programme_id, kind);
@@ -93,6 +96,8 @@ CREATE TABLE redemptions_new (
 );
 INSERT INTO redemptions_new (id, programme_id, promo_code_id, visit_id, friend_id, friend_phone, state, held_at, held_until, settled_at)
 SELECT id, programme_id, promo_code_id, visit_id, friend_id, friend_phone, state, held_at, held_until, settled_at FROM redemptions;
+DELETE FROM sqlite_sequence WHERE name = 'redemptions_new';
+INSERT INTO sqlite_sequence (name, seq) SELECT 'redemptions_new', seq FROM sqlite_sequence WHERE name = 'redemptions';
 DROP TABLE redemptions;
 ALTER TABLE redemptions_new RENAME TO redemptions;
 CREATE UNIQUE INDEX redemptions_phone ON redemptions (programme_id, friend_phone) WHERE state IN ('held', 'confirmed');
