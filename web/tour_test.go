@@ -274,14 +274,20 @@ func walkEnds(w *window, show look) {
 	w.at(atCounter)
 }
 
-// walkOffice shows what a supervisor sees.
-func walkOffice(w *window, show look) {
+// supervise signs the supervisor in.
+func (w *window) supervise() {
+	w.t.Helper()
 	w.open("/sign-in")
 	w.at(atSignIn)
 	w.fill("Логин", "vera")
 	w.fill("Пароль", demoPassword)
 	w.press("Войти")
 	w.at("Визиты")
+}
+
+// walkOffice shows what a supervisor sees.
+func walkOffice(w *window, show look) {
+	w.supervise()
 	show("visits", w)
 	for _, visit := range []struct{ name, filter string }{{"purchase", "?outcome=purchase"}, {"refused", "?outcome=refused"}, {"open", "?outcome=open"}} {
 		w.open("/visits" + visit.filter)
@@ -319,10 +325,27 @@ func walkLocked(w *window, d data, show look) {
 	w.at(atCode)
 	w.fill("Код из SMS", wrong(w.codes(phone, 1)[0], 1))
 	w.press("Проверить код")
-	w.see("Попытки для этого кода закончились")
+	w.see("Для этого номера сегодня слишком часто вводили неверный код.")
+	show("code-locking", w)
 	w.do(chromedp.Reload())
 	w.at("Сейчас номер не подтвердить")
 	show("code-day-locked", w)
+	w.press("Выйти")
+	w.supervise()
+	w.open("/limits")
+	w.at("Ограничения")
+	show("limits", w)
+	w.press("Снять")
+	w.at("Снять ограничение?")
+	show("limit-lift", w)
+	w.press("Снять ограничение")
+	w.see("Напишите причину")
+	show("limit-lift-fault", w)
+	w.fill("Почему снимаете", "Покупатель рядом, ошиблись при вводе")
+	w.press("Снять ограничение")
+	w.at("Ограничения")
+	w.see("Сейчас всё свободно")
+	show("limits-none", w)
 }
 
 // sizes are the screens that the program must suit: a tablet, a phone, a
