@@ -20,12 +20,23 @@ import (
 // nothing is verified (fail closed) and is of kind Unavailable.
 type Challenges interface {
 	// Open opens a challenge or repeats the live one, in one atomic step:
-	// parallel calls within the pause send one SMS.
+	// parallel calls within the pause send one SMS. Like Check it fails with
+	// ErrLimitsLost where Redis has forgotten what was counted.
 	Open(ctx context.Context, r OpenRequest) (OpenResult, error)
 	// Check counts the guess first and compares after, in one atomic step.
 	Check(ctx context.Context, r CheckRequest) (CheckResult, error)
 	// Look reads the state for a screen and changes nothing.
-	Look(ctx context.Context, phoneKey string, visitID int64, now time.Time) (ChallengeState, error)
+	Look(ctx context.Context, r LookRequest) (ChallengeState, error)
+}
+
+// LookRequest asks where a challenge stands.
+type LookRequest struct {
+	PhoneKey string
+	VisitID  int64
+	Now      time.Time
+	Tries    int
+	Sends    []Budget // that another SMS would spend
+	Wrongs   []Budget // that a wrong code would spend
 }
 
 // OpenRequest asks for a code to be sent.
@@ -42,7 +53,8 @@ type OpenRequest struct {
 	Lifetime    time.Duration
 	ResendAfter []time.Duration // pause after the 1st, 2nd, … SMS to this phone; the last repeats
 	Tries       int             // wrong guesses per challenge
-	TriesPerDay int             // wrong guesses per phone in 24 hours
+	Sends       []Budget        // counted with this SMS
+	Wrongs      []Budget        // only looked at: an SMS whose code nobody may type is not sent
 }
 
 // OpenVerdict says what Open did.
@@ -53,7 +65,7 @@ const (
 	OpenSend     OpenVerdict = "send"     // send the SMS now
 	OpenRepeated OpenVerdict = "repeated" // this very request was answered before: nothing to send
 	OpenWait     OpenVerdict = "wait"     // the pause is not over
-	OpenLocked   OpenVerdict = "locked"   // the phone has no guesses left today
+	OpenLimited  OpenVerdict = "limited"  // a budget is used up
 	OpenDone     OpenVerdict = "done"     // already verified in this visit
 )
 
@@ -62,19 +74,20 @@ type OpenResult struct {
 	Verdict OpenVerdict
 	ID      string        // of the live challenge, from which the code is derived
 	Sends   int           // SMS of this challenge so far, this one included
-	Wait    time.Duration // for OpenWait and OpenLocked: until it can be tried again
+	Wait    time.Duration // for OpenWait: until the pause is over
+	Limit   Limit         // for OpenLimited: which, and until when
 	State   ChallengeState
 }
 
 // CheckRequest asks whether a typed code is right.
 type CheckRequest struct {
-	PhoneKey    string
-	VisitID     int64
-	RequestID   string
-	Digest      string // of what was typed
-	Now         time.Time
-	Tries       int
-	TriesPerDay int
+	PhoneKey  string
+	VisitID   int64
+	RequestID string
+	Digest    string // of what was typed
+	Now       time.Time
+	Tries     int
+	Wrongs    []Budget // counted before the compare; a right code takes itself back
 }
 
 // CheckVerdict says how a guess was judged.
@@ -85,7 +98,7 @@ const (
 	CheckRight   CheckVerdict = "right"
 	CheckWrong   CheckVerdict = "wrong"
 	CheckLocked  CheckVerdict = "locked"  // the challenge has no tries left; not compared
-	CheckDay     CheckVerdict = "day"     // the phone has no guesses left today; not compared
+	CheckLimited CheckVerdict = "limited" // a budget is used up; not compared
 	CheckExpired CheckVerdict = "expired" // no live challenge; not compared
 	CheckUsed    CheckVerdict = "used"    // it succeeded before, by another request; not compared
 )
@@ -94,9 +107,9 @@ const (
 type CheckResult struct {
 	Verdict  CheckVerdict
 	ID       string        // of the challenge
-	Left     int           // tries left in this challenge
+	Left     int           // tries left in this challenge, or fewer where a budget has fewer
 	Repeated bool          // this very request was answered before; nothing was counted
-	Wait     time.Duration // for CheckDay: until the day's budget returns
+	Limit    Limit         // for CheckLimited: which; for CheckWrong: the one that this guess used up, if any
 	SentAt   time.Time     // of the last SMS of the challenge
 }
 
@@ -109,7 +122,8 @@ type ChallengeState struct {
 	Sends    int           // SMS in this challenge
 	Resend   time.Duration // until the next SMS may be sent; 0 = now
 	Expires  time.Duration // until the code is void
-	DayLock  time.Duration // until the phone's daily budget returns; 0 = not locked
+	Barred   Limit         // no code may be typed, whichever
+	Silent   Limit         // no SMS may be sent
 }
 
 // mac is a keyed hash over parts that are kept apart by their lengths, so
@@ -126,9 +140,10 @@ func (s *Service) mac(parts ...string) []byte {
 }
 
 // PhoneKey is the phone as Redis knows it.
-func (s *Service) PhoneKey(phone string) string {
-	return hex.EncodeToString(s.mac("phone", phone)[:16])
-}
+func (s *Service) PhoneKey(phone string) string { return s.key("phone", phone) }
+
+// key is a keyed hash that tells nothing of the value to whoever reads it.
+func (s *Service) key(use, value string) string { return hex.EncodeToString(s.mac(use, value)[:16]) }
 
 // code derives the digits from a challenge's id: nothing that Redis holds
 // reveals them, and a resend repeats them. Values at the ragged end of the
@@ -162,11 +177,20 @@ func RandomToken(n int) string {
 }
 
 // CodeState gives what the code screen shows.
-func (s *Service) CodeState(ctx context.Context, v Visit) (ChallengeState, error) {
+func (s *Service) CodeState(ctx context.Context, a Actor, v Visit) (ChallengeState, error) {
 	if v.ContactID == nil {
 		return ChallengeState{}, nil
 	}
-	return s.Challenges.Look(ctx, s.PhoneKey(v.Phone), v.ID, s.now())
+	phoneKey := s.PhoneKey(v.Phone)
+	var state ChallengeState
+	err := s.judged(ctx, func() (err error) {
+		state, err = s.Challenges.Look(ctx, LookRequest{
+			PhoneKey: phoneKey, VisitID: v.ID, Now: s.now(), Tries: s.Settings.CodeTries,
+			Sends: s.sendBudgets(phoneKey, s.addressKey(a.Address), v), Wrongs: s.wrongBudgets(phoneKey, v),
+		})
+		return err
+	})
+	return state, err
 }
 
 // readCode folds what was typed; ok is false when it can't be a code.

@@ -7,6 +7,7 @@ import "time"
 type Service struct {
 	DB         Database
 	Challenges Challenges
+	Limits     Limits
 	SMS        SMS // nil: no gateway is set
 	Throttle   Throttle
 	Clock      func() time.Time

@@ -34,6 +34,7 @@ type Staff struct {
 type Actor struct {
 	Staff
 	StoreID int64
+	Address string // of the client, for limits; never stored as it is
 }
 
 // Assigned tells whether the store is one of the person's own.

@@ -1,0 +1,244 @@
+package domain
+
+import (
+	"context"
+	"errors"
+	"strconv"
+	"time"
+)
+
+// LimitName says which limit a person has met; it is stored and told in words
+// ("limit.<name>" in the catalogues).
+type LimitName string
+
+// The limits. Only the total of wrong guesses protects a short code, whoever
+// guesses: so they are counted for the phone, for the advisor (who may be the
+// one that invents customers) and for the store.
+const (
+	LimitPhoneDay  LimitName = "phone_day"  // wrong codes of one phone in 24 hours
+	LimitPhoneLock LimitName = "phone_lock" // of one phone in 90 days, with locks that grow
+	LimitAdvisor   LimitName = "advisor"    // wrong codes in the visits of one advisor in 24 hours
+	LimitStore     LimitName = "store"      // wrong codes in one store in 24 hours
+
+	LimitSendPhone   LimitName = "send_phone"   // SMS to one phone in 24 hours
+	LimitSendAdvisor LimitName = "send_advisor" // SMS by one advisor in an hour
+	LimitSendAddress LimitName = "send_address" // SMS asked for from one client address in an hour
+
+	LimitPromoAdvisor LimitName = "promo_advisor" // promo codes that do not exist, by one member of staff in 24 hours
+	LimitPromoStore   LimitName = "promo_store"   // the same in one store
+	LimitPromoAddress LimitName = "promo_address" // the same from one client address
+)
+
+// Windows of the limits. They slide: the sum holds for any stretch of this
+// length, so that nobody doubles it at midnight.
+const (
+	limitDay  = 24 * time.Hour
+	limitHour = time.Hour
+	// limitLong is how long a phone's wrong guesses are held against it.
+	limitLong = 90 * 24 * time.Hour
+)
+
+// CountedKind is what a budget counts.
+type CountedKind string
+
+// What is counted.
+const (
+	CountedWrong CountedKind = "wrong" // a wrong SMS code
+	CountedSend  CountedKind = "send"  // an SMS with a code
+	CountedPromo CountedKind = "promo" // a promo code that does not exist
+)
+
+// Budget is how often something may happen to one subject: at most Max times
+// in any Window. With Locks it is none that refills but one that locks: each
+// Max-th event within Window locks the subject, for Locks[0] at first, then
+// for Locks[1] …, the last one repeats.
+type Budget struct {
+	Name    LimitName
+	Kind    CountedKind
+	Subject string // "phone:<keyed hash>", "staff:7", "store:3" or "address:<keyed hash>"
+	Max     int
+	Window  time.Duration
+	Locks   []time.Duration
+	// Keep is how long events are remembered: the longest window of all
+	// budgets that count the same kind for the same subject.
+	Keep time.Duration
+}
+
+// Limit is a budget that is used up; with an empty Name it is none.
+type Limit struct {
+	Name LimitName
+	Wait time.Duration // until it has room again
+}
+
+// Counted is one event that a budget has counted, as it is rebuilt from the
+// rows of the database.
+type Counted struct {
+	Kind    CountedKind
+	Subject string
+	ID      string // distinguishes events of one moment
+	At      time.Time
+	Keep    time.Duration
+	Lift    bool // no event: what was counted up to At counts no more
+}
+
+// ErrLimitsLost says that Redis has forgotten what was counted: it was
+// emptied, or it is a new one. Nothing is judged until Limits.Restore has been
+// called.
+var ErrLimitsLost = errors.New("redis has lost the limits")
+
+// Limits keeps the budgets. Each decision is one atomic step; a failure is of
+// kind Unavailable or wraps ErrLimitsLost, and nothing is allowed then.
+type Limits interface {
+	// Spend counts one event in all budgets, or in none where one of them is
+	// used up; that one is returned.
+	Spend(ctx context.Context, id string, now time.Time, budgets []Budget) (Limit, error)
+	// Refund takes one event back that Spend has counted.
+	Refund(ctx context.Context, id string, budgets []Budget) error
+	// Standing tells of each budget whether it is used up.
+	Standing(ctx context.Context, now time.Time, budgets []Budget) ([]Limit, error)
+	// Lift makes what was counted for the subject of a budget up to now count
+	// no more. The locks of a phone go on growing from where they were.
+	Lift(ctx context.Context, b Budget, at time.Time) error
+	// Restore puts back what was counted, unless somebody else has done it.
+	Restore(ctx context.Context, counted []Counted, now time.Time) error
+	// Recorded lists the events counted for a budget's kind and subject, for
+	// holding them against the rows.
+	Recorded(ctx context.Context, b Budget) ([]time.Time, error)
+}
+
+func phoneSubject(phoneKey string) string     { return "phone:" + phoneKey }
+func staffSubject(id int64) string            { return "staff:" + strconv.FormatInt(id, 10) }
+func storeSubject(id int64) string            { return "store:" + strconv.FormatInt(id, 10) }
+func addressSubject(addressKey string) string { return "address:" + addressKey }
+
+// addressKey is a client's address as Redis and the database know it. A
+// missing one is an address like any other: it switches no limit off.
+func (s *Service) addressKey(address string) string { return s.key("address", address) }
+
+// budget gives one limit as it is set, for one subject.
+func (s *Service) budget(name LimitName, subject string) Budget {
+	set := s.Settings
+	b := Budget{Name: name, Subject: subject, Window: limitDay}
+	switch name {
+	case LimitPhoneDay:
+		b.Kind, b.Max, b.Keep = CountedWrong, set.CodeTriesPerDay, limitLong
+	case LimitPhoneLock:
+		b.Kind, b.Max, b.Window, b.Locks = CountedWrong, set.CodeLockAfter, limitLong, set.CodeLocks
+	case LimitAdvisor:
+		b.Kind, b.Max = CountedWrong, set.CodeTriesPerAdvisor
+	case LimitStore:
+		b.Kind, b.Max = CountedWrong, set.CodeTriesPerStore
+	case LimitSendPhone:
+		b.Kind, b.Max = CountedSend, set.CodeSendsPerPhone
+	case LimitSendAdvisor:
+		b.Kind, b.Max, b.Window = CountedSend, set.CodeSendsPerAdvisor, limitHour
+	case LimitSendAddress:
+		b.Kind, b.Max, b.Window = CountedSend, set.CodeSendsPerAddress, limitHour
+	case LimitPromoAdvisor:
+		b.Kind, b.Max = CountedPromo, set.PromoTriesPerAdvisor
+	case LimitPromoStore:
+		b.Kind, b.Max = CountedPromo, set.PromoTriesPerStore
+	case LimitPromoAddress:
+		b.Kind, b.Max = CountedPromo, set.PromoTriesPerAddress
+	}
+	b.Keep = max(b.Keep, b.Window)
+	return b
+}
+
+// wrongBudgets are those that a wrong code spends.
+func (s *Service) wrongBudgets(phoneKey string, v Visit) []Budget {
+	return []Budget{
+		s.budget(LimitPhoneDay, phoneSubject(phoneKey)), s.budget(LimitPhoneLock, phoneSubject(phoneKey)),
+		s.budget(LimitAdvisor, staffSubject(v.AdvisorID)), s.budget(LimitStore, storeSubject(v.StoreID)),
+	}
+}
+
+// sendBudgets are those that an SMS with a code spends.
+func (s *Service) sendBudgets(phoneKey, addressKey string, v Visit) []Budget {
+	return []Budget{
+		s.budget(LimitSendPhone, phoneSubject(phoneKey)), s.budget(LimitSendAdvisor, staffSubject(v.AdvisorID)),
+		s.budget(LimitSendAddress, addressSubject(addressKey)),
+	}
+}
+
+// promoBudgets are those that an unknown promo code spends. A supervisor
+// stands in no store.
+func (s *Service) promoBudgets(a Actor) []Budget {
+	out := []Budget{
+		s.budget(LimitPromoAdvisor, staffSubject(a.ID)), s.budget(LimitPromoAddress, addressSubject(s.addressKey(a.Address))),
+	}
+	if a.StoreID != 0 {
+		out = append(out, s.budget(LimitPromoStore, storeSubject(a.StoreID)))
+	}
+	return out
+}
+
+// limited puts a limit into words. The time of its end is told to the minute
+// by the screen, which knows the store's clock.
+func limited(l Limit) *Error {
+	return &Error{Kind: Limited, Message: Say("limit."+string(l.Name), "Count", hours(l.Wait)), RetryAfter: l.Wait}
+}
+
+// judged runs a call that asks the limits. Where Redis has lost them they are
+// rebuilt from the rows first: a restart must give no guess back.
+func (s *Service) judged(ctx context.Context, call func() error) error {
+	err := call()
+	if !errors.Is(err, ErrLimitsLost) {
+		return err
+	}
+	counted, err := s.countedRows(ctx)
+	if err != nil {
+		return err
+	}
+	if err := s.Limits.Restore(ctx, counted, s.now()); err != nil {
+		return err
+	}
+	if err = call(); errors.Is(err, ErrLimitsLost) {
+		err = &Error{Kind: Unavailable, Message: Say("error.unavailable"), Err: err}
+	}
+	return err
+}
+
+// countedRows gives what the rows say has been counted, within the windows
+// that still matter.
+func (s *Service) countedRows(ctx context.Context) ([]Counted, error) {
+	now := s.now()
+	attempts, err := s.DB.CountedAttempts(ctx, now.Add(-limitLong), now.Add(-limitDay))
+	if err != nil {
+		return nil, err
+	}
+	refusals, err := s.DB.CountedRefusals(ctx, now.Add(-limitDay))
+	if err != nil {
+		return nil, err
+	}
+	lifts, err := s.DB.LimitLifts(ctx, now.Add(-limitLong))
+	if err != nil {
+		return nil, err
+	}
+	var out []Counted
+	add := func(id int64, at time.Time, budgets ...Budget) {
+		for _, b := range budgets {
+			if at.After(now.Add(-b.Keep)) {
+				out = append(out, Counted{Kind: b.Kind, Subject: b.Subject, ID: "row:" + strconv.FormatInt(id, 10), At: at, Keep: b.Keep})
+			}
+		}
+	}
+	for _, at := range attempts {
+		v := Visit{AdvisorID: at.StaffID, StoreID: at.StoreID}
+		if at.Kind == AttemptSend {
+			add(at.ID, at.At, s.sendBudgets(at.PhoneKey, at.AddressKey, v)...)
+		} else {
+			// The two budgets of a phone count the same events.
+			add(at.ID, at.At, s.wrongBudgets(at.PhoneKey, v)[1:]...)
+		}
+	}
+	for _, r := range refusals {
+		add(r.ID, r.At, s.budget(LimitPromoAdvisor, staffSubject(r.StaffID)), s.budget(LimitPromoStore, storeSubject(r.StoreID)),
+			s.budget(LimitPromoAddress, addressSubject(r.AddressKey)))
+	}
+	for _, l := range lifts {
+		b := s.budget(l.Name, l.Subject)
+		out = append(out, Counted{Kind: b.Kind, Subject: b.Subject, At: l.At, Keep: b.Keep, Lift: true})
+	}
+	return out, nil
+}
