@@ -111,6 +111,7 @@ type CheckResult struct {
 	Repeated bool          // this very request was answered before; nothing was counted
 	Limit    Limit         // for CheckLimited: which; for CheckWrong: the one that this guess used up, if any
 	SentAt   time.Time     // of the last SMS of the challenge
+	State    ChallengeState
 }
 
 // ChallengeState is what a screen shows of a challenge.

@@ -61,6 +61,18 @@ type Queries interface {
 	Answers(ctx context.Context, visitID int64) ([]Answer, error)
 	// CodeAttempts lists the sends and checks of a visit, oldest first.
 	CodeAttempts(ctx context.Context, visitID int64) ([]CodeAttempt, error)
+	// CountedAttempts lists what limits have counted: the wrong checks since
+	// one moment and the SMS since another, oldest first.
+	CountedAttempts(ctx context.Context, wrongSince, sentSince time.Time) ([]CodeAttempt, error)
+	// CountedRefusals lists the promo codes that did not exist since a moment.
+	CountedRefusals(ctx context.Context, since time.Time) ([]PromoRefusal, error)
+	// LimitLifts lists what supervisors have lifted since a moment.
+	LimitLifts(ctx context.Context, since time.Time) ([]LimitLift, error)
+	// MetLimits lists the newest attempts of the stores (of all when all is
+	// set) at which a limit was met since a moment, Until left out.
+	MetLimits(ctx context.Context, storeIDs []int64, all bool, since time.Time, limit int) ([]MetLimit, error)
+	// MetLimit gives one of them; NotFound where that attempt met no limit.
+	MetLimit(ctx context.Context, attemptID int64) (MetLimit, error)
 
 	// Visit gives one visit with its contact's phone.
 	Visit(ctx context.Context, id int64) (Visit, error)
@@ -173,6 +185,12 @@ type Tx interface {
 
 	// AddCodeAttempt records a send or a check.
 	AddCodeAttempt(ctx context.Context, a CodeAttempt) error
+	// AddLimitLift records a lift; where its request id is known it gives the
+	// lift that was recorded before.
+	AddLimitLift(ctx context.Context, l LimitLift) (LimitLift, error)
+	// ForgetPhoneKeys empties the keyed phone and address of up to limit
+	// attempts from before a moment, and the addresses of refusals too.
+	ForgetPhoneKeys(ctx context.Context, before time.Time, limit int) (int, error)
 	// AddVerification records a verified phone; false when this challenge or
 	// this visit and phone is recorded already. A record of the same challenge
 	// that UnlinkContact has taken the contact out of is taken up again.

@@ -110,8 +110,12 @@ func (s *Service) ApplyPromo(ctx context.Context, a Actor, visitID int64, typed 
 		return Redemption{}, invalid("promo", "promo.empty")
 	}
 	code, refusal := readPromoCode(typed)
+	guess, err := s.spendPromo(ctx, a, refusal)
+	if err != nil {
+		return Redemption{}, s.orLimited(ctx, a, &visitID, err)
+	}
 	var held Redemption
-	_, err := s.change(ctx, a, visitID, func(ctx context.Context, tx Tx, v *Visit) error {
+	_, err = s.change(ctx, a, visitID, func(ctx context.Context, tx Tx, v *Visit) error {
 		held = Redemption{}
 		if !v.Reachable(StepPromo) && v.ContactID != nil {
 			return stepTooEarly()
@@ -152,6 +156,9 @@ func (s *Service) ApplyPromo(ctx context.Context, a Actor, visitID int64, typed 
 		}
 		return s.hold(ctx, tx, v, a, p, &held)
 	})
+	if err := guess.settle(ctx, err); err != nil {
+		return Redemption{}, err
+	}
 	var r *Refusal
 	if errors.As(err, &r) {
 		if err := s.recordRefusal(ctx, a, &visitID, r); err != nil {
@@ -192,15 +199,24 @@ func (s *Service) LookUpPromo(ctx context.Context, a Actor, typed string) (Promo
 	if strings.TrimSpace(typed) == "" {
 		return PromoAnswer{}, invalid("promo", "promo.empty")
 	}
-	ans, err := s.lookUp(ctx, a, typed)
+	code, refusal := readPromoCode(typed)
+	guess, err := s.spendPromo(ctx, a, refusal)
+	if err != nil {
+		return PromoAnswer{}, s.orLimited(ctx, a, nil, err)
+	}
+	ans, err := s.lookUp(ctx, a, code, refusal)
+	if err == nil && ans.Refusal != nil {
+		err = guess.settle(ctx, ans.Refusal)
+	} else {
+		err = errors.Join(err, guess.settle(ctx, nil))
+	}
 	if err == nil && ans.Refusal != nil && a.StoreID != 0 {
 		err = s.recordRefusal(ctx, a, nil, ans.Refusal)
 	}
 	return ans, err
 }
 
-func (s *Service) lookUp(ctx context.Context, a Actor, typed string) (PromoAnswer, error) {
-	code, refusal := readPromoCode(typed)
+func (s *Service) lookUp(ctx context.Context, a Actor, code string, refusal *Refusal) (PromoAnswer, error) {
 	if refusal != nil {
 		return PromoAnswer{Refusal: refusal}, nil //nolint:nilerr // here a refusal is the answer, not a failure
 	}

@@ -25,16 +25,19 @@ const (
 	ReasonNoPhone     Reason = "no_phone"     // an anonymous visit has no identity to limit
 	ReasonUnverified  Reason = "unverified"   // the phone is not verified (a setting)
 	ReasonDiscountOff Reason = "discount_off" // the programme gives no discounts now
+	ReasonLimited     Reason = "limited"      // too many unknown codes before it; it was not looked up
 )
 
 // PromoRefusal is one refused attempt. What was typed is not kept: it may be
 // anything, a phone number too.
 type PromoRefusal struct {
+	ID          int64
 	VisitID     *int64 // nil: asked on the quick page
 	PromoCodeID *int64
 	StoreID     int64
 	StaffID     int64
 	Reason      Reason
+	AddressKey  string // keyed hash of the client's address, for the limits
 	At          time.Time
 }
 
@@ -110,7 +113,7 @@ func orRefusal(err error, r *Refusal) error {
 // recordRefusal stores a refusal in a transaction of its own, because the one
 // that found it was rolled back.
 func (s *Service) recordRefusal(ctx context.Context, a Actor, visitID *int64, r *Refusal) error {
-	row := PromoRefusal{VisitID: visitID, StoreID: a.StoreID, StaffID: a.ID, Reason: r.Reason, At: s.now()}
+	row := PromoRefusal{VisitID: visitID, StoreID: a.StoreID, StaffID: a.ID, Reason: r.Reason, AddressKey: s.addressKey(a.Address), At: s.now()}
 	if r.Code != nil {
 		row.PromoCodeID = &r.Code.ID
 	}

@@ -7,17 +7,32 @@ import (
 	"time"
 )
 
-// CodeAttempt is one send or check on record: never the code.
+// CodeAttempt is one send or check on record: never the code. From these rows
+// the limits are rebuilt, reports are made, and invented customers show.
 type CodeAttempt struct {
+	ID          int64
 	VisitID     int64
 	StoreID     int64
-	StaffID     int64
+	StaffID     int64  // of the visit's advisor
 	ChallengeID string // empty where none was live
 	Kind        AttemptKind
-	Verdict     string // an OpenVerdict, a CheckVerdict, or "failed" for a gateway that refused
+	Entry       CodeEntry
+	Verdict     string // an OpenVerdict, a CheckVerdict, "failed" for a gateway that refused, "unclear" for one that may have sent
 	AfterSend   time.Duration
+	PhoneKey    string    // keyed hash; emptied when no limit needs it any more
+	AddressKey  string    // keyed hash of the client's address
+	LimitMet    LimitName // the limit that refused it, or that this wrong guess used up
 	At          time.Time
 }
+
+// CodeEntry is where a code is asked for and typed.
+type CodeEntry string
+
+// The two places.
+const (
+	EntryAdvisor CodeEntry = "advisor" // on the advisor's screen
+	EntrySelf    CodeEntry = "self"    // on the customer's own phone, out of the advisor's hearing
+)
 
 // AttemptKind tells a sending from a check.
 type AttemptKind string
@@ -56,14 +71,39 @@ func (s *Service) mayChallenge(ctx context.Context, a Actor, visitID int64) (Vis
 }
 
 // SendCode sends the customer a code, or the same one again. What it may not
-// do is told as an *Error: Limited with RetryAfter while the pause runs or
-// the day's guesses are spent, Unavailable when Redis or every gateway is
-// out.
+// do is told as an *Error: Limited with RetryAfter while the pause runs or a
+// budget is used up, Unavailable when Redis or every gateway is out.
 func (s *Service) SendCode(ctx context.Context, a Actor, visitID int64, requestID string) (Visit, error) {
 	v, err := s.mayChallenge(ctx, a, visitID)
 	if err != nil || v.VerifiedAt != nil {
 		return v, err
 	}
+	return s.sendCode(ctx, s.codeTry(a, v, EntryAdvisor), requestID)
+}
+
+// codeTry is one person at one visit who sends or types a code.
+type codeTry struct {
+	Actor
+	visit      Visit
+	entry      CodeEntry
+	phoneKey   string
+	addressKey string
+}
+
+func (s *Service) codeTry(a Actor, v Visit, entry CodeEntry) codeTry {
+	return codeTry{Actor: a, visit: v, entry: entry, phoneKey: s.PhoneKey(v.Phone), addressKey: s.addressKey(a.Address)}
+}
+
+// attempt begins the row of what is tried.
+func (t codeTry) attempt(kind AttemptKind, verdict, challengeID string) CodeAttempt {
+	return CodeAttempt{
+		VisitID: t.visit.ID, StoreID: t.visit.StoreID, StaffID: t.visit.AdvisorID, ChallengeID: challengeID,
+		Kind: kind, Entry: t.entry, Verdict: verdict, PhoneKey: t.phoneKey, AddressKey: t.addressKey,
+	}
+}
+
+func (s *Service) sendCode(ctx context.Context, t codeTry, requestID string) (Visit, error) {
+	v := t.visit
 	if !validRequestID(requestID) {
 		return v, formStale()
 	}
@@ -79,44 +119,58 @@ func (s *Service) SendCode(ctx context.Context, a Actor, visitID int64, requestI
 		return v, err
 	}
 	id := RandomToken(16)
-	res, err := s.Challenges.Open(ctx, OpenRequest{
-		PhoneKey: s.PhoneKey(v.Phone), VisitID: v.ID, RequestID: requestID,
-		ID: id, Digest: s.digest(v, s.code(id)), Now: s.now(),
-		Lifetime: s.Settings.CodeLifetime, ResendAfter: s.Settings.CodeResendAfter,
-		Tries: s.Settings.CodeTries, TriesPerDay: s.Settings.CodeTriesPerDay,
+	var res OpenResult
+	err = s.judged(ctx, func() (err error) {
+		res, err = s.Challenges.Open(ctx, OpenRequest{
+			PhoneKey: t.phoneKey, VisitID: v.ID, RequestID: requestID,
+			ID: id, Digest: s.digest(v, s.code(id)), Now: s.now(),
+			Lifetime: s.Settings.CodeLifetime, ResendAfter: s.Settings.CodeResendAfter, Tries: s.Settings.CodeTries,
+			Sends: s.sendBudgets(t.phoneKey, t.addressKey, v), Wrongs: s.wrongBudgets(t.phoneKey, v),
+		})
+		return err
 	})
 	if err != nil {
 		return v, err
 	}
+	// From here a budget may be spent and an SMS paid for; the browser hanging
+	// up must not leave it without a record.
+	ctx = context.WithoutCancel(ctx)
+	attempt := t.attempt(AttemptSend, string(res.Verdict), res.ID)
 	switch res.Verdict {
 	case OpenRepeated:
 		return v, nil
 	case OpenDone:
 		// The phone has answered, but the visit does not say so: the record
 		// was lost on its way, or the phone was changed and changed back.
-		return s.recordVerified(context.WithoutCancel(ctx), a, v, CodeAttempt{ChallengeID: res.ID}, true)
+		return s.recordVerified(ctx, t, attempt, true)
 	case OpenWait:
-		return v, &Error{Kind: Limited, Message: Say("code.wait", "Count", seconds(res.Wait)), RetryAfter: res.Wait}
-	case OpenLocked:
-		return v, &Error{Kind: Limited, Message: Say("code.day_locked", "Count", hours(res.Wait)), RetryAfter: res.Wait}
+		err = &Error{Kind: Limited, Message: Say("code.wait", "Count", seconds(res.Wait)), RetryAfter: res.Wait}
+		return v, orFailure(err, s.recordAttempt(ctx, attempt))
+	case OpenLimited:
+		attempt.LimitMet = res.Limit.Name
+		return v, orFailure(limited(res.Limit), s.recordAttempt(ctx, attempt))
 	}
-	// From here the SMS is paid for; the browser hanging up must not leave it
-	// without a record.
-	ctx = context.WithoutCancel(ctx)
 	sendErr := s.sendCodeText(ctx, v, store, programme, res.ID)
-	verdict := string(res.Verdict)
 	if sendErr != nil {
-		verdict = "failed"
+		attempt.Verdict = "failed"
 		var se *SMSError
 		if errors.As(sendErr, &se) && se.Ambiguous {
-			verdict = "unclear"
+			attempt.Verdict = "unclear"
 		}
 	}
-	err = s.recordAttempt(ctx, a, v, CodeAttempt{ChallengeID: res.ID, Kind: AttemptSend, Verdict: verdict})
-	if verdict == "failed" {
+	err = s.recordAttempt(ctx, attempt)
+	if attempt.Verdict == "failed" {
 		return v, &Error{Kind: Unavailable, Message: Say("code.gateway_failed"), Err: errors.Join(sendErr, err)}
 	}
 	return v, err
+}
+
+// orFailure gives what a person is told, unless even its record failed.
+func orFailure(told, failure error) error {
+	if failure != nil {
+		return failure
+	}
+	return told
 }
 
 func (s *Service) sendCodeText(ctx context.Context, v Visit, store Store, p Programme, challengeID string) error {
@@ -128,12 +182,11 @@ func (s *Service) sendCodeText(ctx context.Context, v Visit, store Store, p Prog
 	return s.SMS.Send(ctx, SMSText{To: v.Phone, Text: text, Code: true})
 }
 
-func (s *Service) recordAttempt(ctx context.Context, a Actor, v Visit, at CodeAttempt) error {
-	at.VisitID, at.StoreID, at.StaffID, at.At = v.ID, v.StoreID, a.ID, s.now()
-	_, err := s.change(ctx, a, v.ID, func(ctx context.Context, tx Tx, _ *Visit) error {
-		return tx.AddCodeAttempt(ctx, at)
-	})
-	return err
+// recordAttempt stores a send, or a check that verified nothing. It leaves the
+// visit alone, so it waits for nobody.
+func (s *Service) recordAttempt(ctx context.Context, at CodeAttempt) error {
+	at.At = s.now()
+	return s.DB.InTx(ctx, func(ctx context.Context, tx Tx) error { return tx.AddCodeAttempt(ctx, at) })
 }
 
 // CheckCode judges the code that the customer read out. An empty or malformed
@@ -143,6 +196,11 @@ func (s *Service) CheckCode(ctx context.Context, a Actor, visitID int64, request
 	if err != nil || v.VerifiedAt != nil {
 		return v, err
 	}
+	return s.checkCode(ctx, s.codeTry(a, v, EntryAdvisor), requestID, typed)
+}
+
+func (s *Service) checkCode(ctx context.Context, t codeTry, requestID, typed string) (Visit, error) {
+	v := t.visit
 	if !validRequestID(requestID) {
 		return v, formStale()
 	}
@@ -153,33 +211,37 @@ func (s *Service) CheckCode(ctx context.Context, a Actor, visitID int64, request
 	if !ok {
 		return v, invalid("code", "code.malformed", "Count", s.Settings.CodeLength)
 	}
-	res, err := s.Challenges.Check(ctx, CheckRequest{
-		PhoneKey: s.PhoneKey(v.Phone), VisitID: v.ID, RequestID: requestID,
-		Digest: s.digest(v, code), Now: s.now(),
-		Tries: s.Settings.CodeTries, TriesPerDay: s.Settings.CodeTriesPerDay,
+	var res CheckResult
+	err := s.judged(ctx, func() (err error) {
+		res, err = s.Challenges.Check(ctx, CheckRequest{
+			PhoneKey: t.phoneKey, VisitID: v.ID, RequestID: requestID, Digest: s.digest(v, code), Now: s.now(),
+			Tries: s.Settings.CodeTries, Wrongs: s.wrongBudgets(t.phoneKey, v),
+		})
+		return err
 	})
 	if err != nil {
 		return v, err
 	}
 	// The guess is counted; its record must not depend on the browser.
 	ctx = context.WithoutCancel(ctx)
-	attempt := CodeAttempt{ChallengeID: res.ID, Kind: AttemptCheck, Verdict: string(res.Verdict)}
+	attempt := t.attempt(AttemptCheck, string(res.Verdict), res.ID)
+	attempt.LimitMet = res.Limit.Name
 	if !res.SentAt.IsZero() {
 		attempt.AfterSend = s.now().Sub(res.SentAt)
 	}
-	if res.Verdict == CheckUsed {
+	switch res.Verdict {
+	case CheckRight:
+		return s.recordVerified(ctx, t, attempt, res.Repeated)
+	case CheckUsed:
 		// The same phone, visit and advisor have succeeded before.
-		return s.recordVerified(ctx, a, v, attempt, true)
+		return s.recordVerified(ctx, t, attempt, true)
 	}
-	if res.Verdict != CheckRight {
-		if !res.Repeated {
-			if err := s.recordAttempt(ctx, a, v, attempt); err != nil {
-				return v, err
-			}
+	if !res.Repeated {
+		if err := s.recordAttempt(ctx, attempt); err != nil {
+			return v, err
 		}
-		return v, codeRefused(res)
 	}
-	return s.recordVerified(ctx, a, v, attempt, res.Repeated)
+	return v, codeRefused(res)
 }
 
 // codeRefused puts a verdict into words. A wrong code and one that another
@@ -190,24 +252,27 @@ func codeRefused(res CheckResult) error {
 		if res.Left > 0 {
 			return invalid("code", "code.wrong", "Count", res.Left)
 		}
+		if res.Limit.Name != "" {
+			return limited(res.Limit)
+		}
 		return invalid("code", "code.locked")
 	case CheckLocked:
 		return invalid("code", "code.locked")
-	case CheckDay:
-		return &Error{Kind: Limited, Message: Say("code.day_locked", "Count", hours(res.Wait)), RetryAfter: res.Wait}
+	case CheckLimited:
+		return limited(res.Limit)
 	default:
 		return invalid("code", "code.expired")
 	}
 }
 
 // recordVerified stores the success with time, challenge and advisor.
-func (s *Service) recordVerified(ctx context.Context, a Actor, checked Visit, at CodeAttempt, repeated bool) (Visit, error) {
-	return s.change(ctx, a, checked.ID, func(ctx context.Context, tx Tx, v *Visit) error {
-		if v.ContactID == nil || v.Phone != checked.Phone {
+func (s *Service) recordVerified(ctx context.Context, t codeTry, at CodeAttempt, repeated bool) (Visit, error) {
+	return s.change(ctx, t.Actor, t.visit.ID, func(ctx context.Context, tx Tx, v *Visit) error {
+		if v.ContactID == nil || v.Phone != t.visit.Phone {
 			// The phone was changed in another tab while this code was typed.
 			return &Error{Kind: Conflict, Message: Say("code.phone_changed")}
 		}
-		at.VisitID, at.StoreID, at.StaffID, at.At = v.ID, v.StoreID, a.ID, v.TouchedAt
+		at.At = v.TouchedAt
 		if !repeated {
 			if err := tx.AddCodeAttempt(ctx, at); err != nil {
 				return err
@@ -217,7 +282,7 @@ func (s *Service) recordVerified(ctx context.Context, a Actor, checked Visit, at
 			return nil
 		}
 		first, err := tx.AddVerification(ctx, Verification{
-			ChallengeID: at.ChallengeID, VisitID: v.ID, ContactID: *v.ContactID, StoreID: v.StoreID, StaffID: a.ID, At: v.TouchedAt,
+			ChallengeID: at.ChallengeID, VisitID: v.ID, ContactID: *v.ContactID, StoreID: v.StoreID, StaffID: v.AdvisorID, At: v.TouchedAt,
 		})
 		if err != nil {
 			return err
@@ -241,7 +306,7 @@ func (s *Service) recordVerified(ctx context.Context, a Actor, checked Visit, at
 		if err := tx.SaveContact(ctx, c); err != nil {
 			return err
 		}
-		return tx.AddVisitEvent(ctx, VisitEvent{VisitID: v.ID, StaffID: a.ID, At: v.TouchedAt, Kind: EventVerified})
+		return tx.AddVisitEvent(ctx, VisitEvent{VisitID: v.ID, StaffID: v.AdvisorID, At: v.TouchedAt, Kind: EventVerified, Detail: string(t.entry)})
 	})
 }
 

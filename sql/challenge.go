@@ -7,13 +7,26 @@ import (
 	"prilavok/domain"
 )
 
+const attemptColumns = `id, visit_id, store_id, staff_id, challenge_id, kind, entry, verdict, after_send_us,
+	phone_key, address_key, limit_met, at`
+
 func (q *queries) CodeAttempts(ctx context.Context, visitID int64) ([]domain.CodeAttempt, error) {
+	return q.attempts(ctx, `WHERE visit_id = $1 ORDER BY id`, visitID)
+}
+
+// CountedAttempts leaves out an SMS that was not asked for: one that waits or
+// was refused has spent nothing.
+func (q *queries) CountedAttempts(ctx context.Context, wrongSince, sentSince time.Time) ([]domain.CodeAttempt, error) {
+	return q.attempts(ctx, `WHERE phone_key <> '' AND at > $1
+		AND (verdict = 'wrong' OR (at > $2 AND verdict IN ('send', 'failed', 'unclear'))) ORDER BY id`, wrongSince, sentSince)
+}
+
+func (q *queries) attempts(ctx context.Context, where string, args ...any) ([]domain.CodeAttempt, error) {
 	var rows []struct {
 		domain.CodeAttempt
 		AfterSendUs int64
 	}
-	err := q.list(ctx, &rows, `SELECT visit_id, store_id, staff_id, challenge_id, kind, verdict, after_send_us, at
-		FROM code_attempts WHERE visit_id = $1 ORDER BY id`, visitID)
+	err := q.list(ctx, &rows, `SELECT `+attemptColumns+` FROM code_attempts `+where, args...)
 	if err != nil {
 		return nil, err
 	}
@@ -26,9 +39,11 @@ func (q *queries) CodeAttempts(ctx context.Context, visitID int64) ([]domain.Cod
 }
 
 func (t *tx) AddCodeAttempt(ctx context.Context, a domain.CodeAttempt) error {
-	_, err := t.exec(ctx, `INSERT INTO code_attempts (visit_id, store_id, staff_id, challenge_id, kind, verdict, after_send_us, at)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, $8)`,
-		a.VisitID, a.StoreID, a.StaffID, a.ChallengeID, a.Kind, a.Verdict, a.AfterSend.Microseconds(), a.At)
+	_, err := t.exec(ctx, `INSERT INTO code_attempts (visit_id, store_id, staff_id, challenge_id, kind, entry, verdict, after_send_us,
+			phone_key, address_key, limit_met, at)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)`,
+		a.VisitID, a.StoreID, a.StaffID, a.ChallengeID, a.Kind, a.Entry, a.Verdict, a.AfterSend.Microseconds(),
+		a.PhoneKey, a.AddressKey, a.LimitMet, a.At)
 	return err
 }
 

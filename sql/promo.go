@@ -89,14 +89,16 @@ func (q *queries) ExpiredHolds(ctx context.Context, at time.Time, limit int) ([]
 		ORDER BY held_until, id LIMIT $2`, at, limit)
 }
 
+const refusalColumns = `id, visit_id, promo_code_id, store_id, staff_id, reason, address_key, at`
+
 func (q *queries) PromoRefusals(ctx context.Context, visitID int64) ([]domain.PromoRefusal, error) {
-	return many[domain.PromoRefusal](ctx, q, `SELECT visit_id, promo_code_id, store_id, staff_id, reason, at
+	return many[domain.PromoRefusal](ctx, q, `SELECT `+refusalColumns+`
 		FROM promo_refusals WHERE visit_id = $1 ORDER BY id`, visitID)
 }
 
 func (t *tx) AddPromoRefusal(ctx context.Context, r domain.PromoRefusal) error {
-	_, err := t.exec(ctx, `INSERT INTO promo_refusals (visit_id, promo_code_id, store_id, staff_id, reason, at)
-		VALUES ($1, $2, $3, $4, $5, $6)`, r.VisitID, r.PromoCodeID, r.StoreID, r.StaffID, r.Reason, r.At)
+	_, err := t.exec(ctx, `INSERT INTO promo_refusals (visit_id, promo_code_id, store_id, staff_id, reason, address_key, at)
+		VALUES ($1, $2, $3, $4, $5, $6, $7)`, r.VisitID, r.PromoCodeID, r.StoreID, r.StaffID, r.Reason, r.AddressKey, r.At)
 	return err
 }
 
