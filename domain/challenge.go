@@ -106,11 +106,11 @@ const (
 // CheckResult is the answer of Check.
 type CheckResult struct {
 	Verdict  CheckVerdict
-	ID       string        // of the challenge
-	Left     int           // tries left in this challenge, or fewer where a budget has fewer
-	Repeated bool          // this very request was answered before; nothing was counted
-	Limit    Limit         // for CheckLimited: which; for CheckWrong: the one that this guess used up, if any
-	SentAt   time.Time     // of the last SMS of the challenge
+	ID       string    // of the challenge
+	Left     int       // tries left in this challenge, or fewer where a budget has fewer
+	Repeated bool      // this very request was answered before; nothing was counted
+	Limit    Limit     // for CheckLimited: which; for CheckWrong: the one that this guess used up, if any
+	SentAt   time.Time // of the last SMS of the challenge
 	State    ChallengeState
 }
 

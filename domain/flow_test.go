@@ -40,7 +40,7 @@ func eachWorld(t *testing.T, f func(t *testing.T, w *world)) {
 		t.Cleanup(func() { _ = redis.Close() })
 		w := &world{t: t, clock: clock, sms: &domaintest.SMS{}, set: sqltest.Fixture(t, db)}
 		w.Service = &domain.Service{
-			DB: db, Challenges: redis.Challenges(), Throttle: redis.Throttle(), SMS: w.sms, Clock: clock.Now,
+			DB: db, Challenges: redis.Challenges(), Limits: redis.Limits(), Throttle: redis.Throttle(), SMS: w.sms, Clock: clock.Now,
 			Secret: []byte("a secret of thirty-two characters"), Settings: domain.DefaultSettings(),
 		}
 		w.anna = w.set.Actor(w.set.MoscowAdvisor, w.set.Moscow)

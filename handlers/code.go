@@ -17,14 +17,15 @@ func (h *Handlers) EditCode(c echo.Context) error {
 	if err != nil || !going {
 		return err
 	}
-	state, err := h.Service.CodeState(c.Request().Context(), v)
+	a, _ := actorOf(c)
+	state, err := h.Service.CodeState(c.Request().Context(), a, v)
 	if err != nil {
 		if !inForm(err) {
 			return err
 		}
-		return h.code(c, h.formStatus(c, err), h.codeView(v, state, faults(c, err)))
+		return h.code(c, h.formStatus(c, err), h.codeView(a, v, state, faults(c, err)))
 	}
-	return h.code(c, http.StatusOK, h.codeView(v, state, nil))
+	return h.code(c, http.StatusOK, h.codeView(a, v, state, nil))
 }
 
 // CreateCodeSend sends the customer a code, or the same one again.
@@ -75,7 +76,8 @@ func (h *Handlers) CodeHelp(c echo.Context) error {
 	if err != nil || !going {
 		return err
 	}
-	view := h.codeView(v, domain.ChallengeState{}, nil)
+	a, _ := actorOf(c)
+	view := h.codeView(a, v, domain.ChallengeState{}, nil)
 	return render(c, http.StatusOK, views.VisitCodeHelpPage(h.page(c, views.T(c.Request().Context(), "code.help")), view), nil)
 }
 
@@ -89,21 +91,21 @@ func (h *Handlers) codeAgain(c echo.Context, v domain.Visit, err error, typed st
 		if readErr != nil {
 			return readErr
 		}
-		state, stateErr := h.Service.CodeState(c.Request().Context(), now)
+		state, stateErr := h.Service.CodeState(c.Request().Context(), a, now)
 		if stateErr != nil && !inForm(stateErr) {
 			return stateErr
 		}
-		view := h.codeView(now, state, faults(c, err, "code"))
+		view := h.codeView(a, now, state, faults(c, err, "code"))
 		view.Typed = typed
 		view.Asking = state.Live || checking && stateErr != nil
 		return h.code(c, status, view)
 	})
 }
 
-func (h *Handlers) codeView(v domain.Visit, state domain.ChallengeState, f views.Faults) views.CodeView {
+func (h *Handlers) codeView(a domain.Actor, v domain.Visit, state domain.ChallengeState, f views.Faults) views.CodeView {
 	return views.CodeView{
 		VisitFrame: frame(v, domain.StepCode, f), State: state, Asking: state.Live,
-		Length: h.Service.Settings.CodeLength, NextURL: stepURL(v),
+		Now: h.Service.Now(), Location: locationOf(a), Length: h.Service.Settings.CodeLength, NextURL: stepURL(v),
 		PromoNeedsPhone: h.Service.Settings.PromoNeedsVerifiedPhone,
 	}
 }

@@ -96,7 +96,7 @@ func (h *Handlers) identify(c echo.Context) (*sessions.Session, error) {
 	if err != nil {
 		return nil, err
 	}
-	a := domain.Actor{Staff: staff, StoreID: int64Of(s.Values[storeKey])}
+	a := domain.Actor{Staff: staff, StoreID: int64Of(s.Values[storeKey]), Address: c.RealIP()}
 	if !staff.Assigned(a.StoreID) {
 		a.StoreID = 0
 	}

@@ -79,6 +79,10 @@ var accessTable = []accessRow{
 	{"GET", "/visits", nil, [people]string{"in", "403", "403", "403", "403", "ok", "ok", "ok"}, ""},
 	{"GET", "/visits/:id", nil, [people]string{"in", "/visits/:id/outcome", "404", "404", "store", "ok", "404", "ok"}, summary},
 
+	{"GET", "/limits", nil, [people]string{"in", "403", "403", "403", "403", "ok", "ok", "ok"}, ""},
+	{"GET", "/limits/:id", nil, [people]string{"in", "403", "403", "403", "403", "ok", "404", "ok"}, ""},
+	{"POST", "/limits/:id/lifts", []string{"request_id", "unique"}, [people]string{"in", "403", "403", "403", "403", "bad", "404", "bad"}, ""},
+
 	{"GET", "/handset", nil, [people]string{"ok", "ok", "ok", "ok", "ok", "ok", "ok", "ok"}, ""},
 	{"POST", "/handset/messages/:id/sendings", nil, [people]string{"/handset", "/handset", "/handset", "/handset", "/handset", "/handset", "/handset", "/handset"}, ""},
 
@@ -145,9 +149,15 @@ func TestAccess(t *testing.T) {
 }
 
 func testAccess(t *testing.T, env []string) {
-	p := start(t, env...)
+	p := start(t, append(env, "CODE_TRIES_PER_DAY=1")...)
 	db := openData(t, env)
 	all := crowd(p, db)
+
+	// A phone that has met its limit.
+	guessed := all[anna].walk(p, customer{phone: "+7 916 700 00 09"}, domain.StepCode)
+	all[anna].sendCode(guessed)
+	all[anna].send(guessed+"/code", guessed+"/code/checks", "code", wrong(p.codes("+7 916 700 00 09")[0], 1))
+	limit := db.one(`SELECT id FROM code_attempts WHERE limit_met = 'phone_day'`)
 
 	// An anonymous visit that was left.
 	ended := all[anna].walk(p, customer{anonymous: true}, domain.StepOutcome)
@@ -165,6 +175,8 @@ func testAccess(t *testing.T, env []string) {
 			id = idOf(all[anna].walk(p, customer{phone: fmt.Sprintf("+7 916 800 00 %02d", n), unverified: true}, domain.StepOutcome))
 		case strings.HasPrefix(row.path, "/handset/"):
 			id = message
+		case strings.HasPrefix(row.path, "/limits/"):
+			id = limit
 		}
 		for who := range people {
 			before := visitRows(db, id)
@@ -179,7 +191,7 @@ func testAccess(t *testing.T, env []string) {
 			if got != row.want[who] {
 				t.Errorf("%s %s by %d: %s, want %s", row.method, row.path, who, got, row.want[who])
 			}
-			if after := visitRows(db, id); who != anna && after != before {
+			if after := visitRows(db, id); strings.HasPrefix(row.path, "/visits/") && who != anna && after != before {
 				t.Errorf("%s %s by %d changed the visit:\n%s\n%s", row.method, row.path, who, before, after)
 			}
 			if row.ended == "" {

@@ -71,7 +71,7 @@ func run(ctx context.Context, environ []string, out io.Writer) (err error) {
 	}
 	defer func() { err = errors.Join(err, redis.Close()) }()
 	service := &domain.Service{
-		DB: db, Challenges: redis.Challenges(), Throttle: redis.Throttle(),
+		DB: db, Challenges: redis.Challenges(), Limits: redis.Limits(), Throttle: redis.Throttle(),
 		Clock: time.Now, Settings: cfg.settings(),
 	}
 	if service.Secret, err = secretKey(ctx, cfg, db); err != nil {

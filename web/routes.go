@@ -68,6 +68,9 @@ var routes = []route{
 
 	{http.MethodGet, "/visits", supervisors, (*handlers.Handlers).Visits},
 	{http.MethodGet, "/visits/:id", counter, (*handlers.Handlers).ShowVisit},
+	{http.MethodGet, "/limits", supervisors, (*handlers.Handlers).Limits},
+	{http.MethodGet, "/limits/:id", supervisors, (*handlers.Handlers).EditLimit},
+	{http.MethodPost, "/limits/:id/lifts", supervisors, (*handlers.Handlers).CreateLimitLift},
 
 	{http.MethodGet, "/handset", shown, (*handlers.Handlers).Handset},
 	{http.MethodPost, "/handset/messages/:id/sendings", shown, (*handlers.Handlers).CreateHandsetSending},

@@ -17,6 +17,7 @@ func workerConfig(service *domain.Service, log *slog.Logger) *river.Config {
 	river.AddWorker(workers, &jobs.SendMessage{Service: service})
 	river.AddWorker(workers, &jobs.ExpireHolds{Service: service})
 	river.AddWorker(workers, &jobs.AbandonVisits{Service: service})
+	river.AddWorker(workers, &jobs.ForgetPhoneKeys{Service: service})
 	return &river.Config{
 		Logger:  quiet(log),
 		Queues:  map[string]river.QueueConfig{river.QueueDefault: {MaxWorkers: 20}},
@@ -24,6 +25,7 @@ func workerConfig(service *domain.Service, log *slog.Logger) *river.Config {
 		PeriodicJobs: []*river.PeriodicJob{
 			every(30*time.Second, domain.ExpireHoldsJob{}),
 			every(10*time.Minute, domain.AbandonVisitsJob{}),
+			every(6*time.Hour, domain.ForgetPhoneKeysJob{}),
 		},
 	}
 }
