@@ -13,7 +13,7 @@ func testService() *Service {
 // with 200,000 draws over 10,000 codes the counts lie round 20; a bias of a
 // few per cent or an unreachable code shows in the chi-square sum, whose mean
 // is 9,999 and standard deviation 141.
-func TestCodeUniform(t *testing.T) {
+func TestPhoneCode_14_EveryCodeIsEquallyLikely(t *testing.T) {
 	s := testService()
 	counts := map[string]int{}
 	const draws = 200_000

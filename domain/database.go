@@ -112,6 +112,10 @@ type Queries interface {
 	// although their hold has run out.
 	ExpiredHolds(ctx context.Context, t time.Time, limit int) ([]int64, error)
 
+	// Recount counts everything derived anew and gives what differs; see
+	// Service.Recount.
+	Recount(ctx context.Context) ([]Difference, error)
+
 	// Message gives one message with its phone.
 	Message(ctx context.Context, id int64) (Message, error)
 	// VisitMessages lists what a visit caused, oldest first.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"regexp"
 	"testing"
 	"time"
@@ -26,6 +27,8 @@ type world struct {
 	anna  domain.Actor // Moscow
 	timur domain.Actor // Yekaterinburg
 	n     int
+
+	redisURL string
 }
 
 func eachWorld(t *testing.T, f func(t *testing.T, w *world)) {
@@ -33,20 +36,37 @@ func eachWorld(t *testing.T, f func(t *testing.T, w *world)) {
 	clock := domaintest.NewClock(sqltest.Start)
 	sqltest.Each(t, func(t *testing.T, db *sql.DB) {
 		clock.Set(sqltest.Start.Add(24 * time.Hour))
-		redis, err := redisstore.Open(t.Context(), redisstore.Options{})
-		if err != nil {
-			t.Fatal(err)
-		}
-		t.Cleanup(func() { _ = redis.Close() })
 		w := &world{t: t, clock: clock, sms: &domaintest.SMS{}, set: sqltest.Fixture(t, db)}
 		w.Service = &domain.Service{
-			DB: db, Challenges: redis.Challenges(), Limits: redis.Limits(), Throttle: redis.Throttle(), SMS: w.sms, Clock: clock.Now,
+			DB: db, SMS: w.sms, Clock: clock.Now,
 			Secret: []byte("a secret of thirty-two characters"), Settings: domain.DefaultSettings(),
 		}
+		if db.IsPostgres() {
+			w.redisURL = os.Getenv("TEST_REDIS_URL")
+		}
+		w.newRedis()
 		w.anna = w.set.Actor(w.set.MoscowAdvisor, w.set.Moscow)
 		w.timur = w.set.Actor(w.set.UralAdvisor, w.set.Ural)
 		f(t, w)
 	}, sqltest.WithClock(clock.Now))
+}
+
+// newRedis puts an empty Redis behind the service, as after a loss: the real
+// one of TEST_REDIS_URL beside PostgreSQL, otherwise one in this process.
+func (w *world) newRedis() {
+	w.t.Helper()
+	redis, err := redisstore.Open(w.t.Context(), redisstore.Options{URL: w.redisURL, Prefix: "test-" + domain.RandomToken(9) + ":"})
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	w.t.Cleanup(func() {
+		ctx := context.Background() // the test's own is over by now
+		if keys, err := redis.Client().Keys(ctx, redis.Prefix()+"*").Result(); err == nil && len(keys) > 0 {
+			redis.Client().Del(ctx, keys...)
+		}
+		_ = redis.Close()
+	})
+	w.Challenges, w.Limits, w.Throttle = redis.Challenges(), redis.Limits(), redis.Throttle()
 }
 
 // must gives a visit or ends the test.

@@ -31,7 +31,7 @@ func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	environ, err := environment(".", os.Environ())
 	if err == nil {
-		err = run(ctx, environ, os.Stdout)
+		err = command(ctx, os.Args[1:], environ, os.Stdout)
 	}
 	if ctx.Err() != nil && errors.Is(err, context.Canceled) {
 		err = nil // asked to stop while it was still starting
@@ -40,6 +40,18 @@ func main() {
 	if err != nil {
 		say(os.Stderr, "%v\n", err)
 		os.Exit(1)
+	}
+}
+
+// command does what the first word asks for: without one it serves.
+func command(ctx context.Context, args, environ []string, out io.Writer) error {
+	switch {
+	case len(args) == 0:
+		return run(ctx, environ, out)
+	case len(args) == 1 && args[0] == "check":
+		return check(ctx, environ, out)
+	default:
+		return fmt.Errorf("unknown words %q; start without any to serve, or with check to recount what is derived", args)
 	}
 }
 

@@ -1,0 +1,83 @@
+package sql_test
+
+import (
+	"context"
+	"strings"
+	"testing"
+	"time"
+
+	"prilavok/domain"
+	"prilavok/sql"
+	"prilavok/sql/sqltest"
+)
+
+// Damage that is planted past every guard is found and named, and a sound
+// database is called sound.
+func TestRecountFindsDamage(t *testing.T) {
+	sqltest.Each(t, func(t *testing.T, db *sql.DB) {
+		s := sqltest.Fixture(t, db)
+		code := addReferral(t, db, s, phone(1), "0000000001")
+		var friends []domain.Visit
+		for i := range 3 {
+			friends = append(friends, addVisitFor(t, db, s, phone(10+i)))
+		}
+		do(t, db, func(ctx context.Context, tx domain.Tx) error {
+			for _, v := range friends[:2] {
+				id, _, err := tx.Hold(ctx, hold(code, v, at(0)))
+				if err != nil {
+					return err
+				}
+				if _, err := tx.Confirm(ctx, id, at(time.Minute)); err != nil {
+					return err
+				}
+				end := at(time.Minute)
+				v.Outcome, v.EndedAt, v.ProductID, v.Price, v.Discount = domain.Purchase, &end, &s.Products[1].ID, 199050, 29857
+				if err := tx.SaveVisit(ctx, v); err != nil {
+					return err
+				}
+			}
+			_, _, err := tx.Hold(ctx, hold(code, friends[2], at(0)))
+			return err
+		})
+		sound := func() string {
+			t.Helper()
+			var lines []string
+			for _, d := range must(db.Recount(t.Context()))(t) {
+				lines = append(lines, d.String())
+			}
+			return strings.Join(lines, "\n")
+		}
+		if got := sound(); got != "" {
+			t.Fatalf("a sound database differs:\n%s", got)
+		}
+		for _, c := range []struct{ damage, mend, want string }{
+			{`UPDATE promo_codes SET used = 2`, `UPDATE promo_codes SET used = 3`, "uses of a promo code, promo code 1: stored 2, counted 3"},
+			{`UPDATE visits SET discount = 29858 WHERE id = 2`, `UPDATE visits SET discount = 29857 WHERE id = 2`, "discount of a purchase, visit 2: stored 29858, counted 29857"},
+			{`UPDATE visits SET price = 5 WHERE id = 1`, `UPDATE visits SET price = 0 WHERE id = 1`, "sum of a visit without a purchase, visit 1: stored 5, counted 0"},
+			{`UPDATE visits SET verified_at = started_at WHERE id = 1`, `UPDATE visits SET verified_at = NULL WHERE id = 1`, "verified phone, visit 1"},
+			{`UPDATE redemptions SET state = 'confirmed', settled_at = held_at WHERE visit_id = 4`,
+				`UPDATE redemptions SET state = 'held', settled_at = NULL WHERE visit_id = 4`, "redemption of a visit that is not like it, redemption 3: stored confirmed, counted open"},
+			{`INSERT INTO gifts (programme_id, owner_id, promo_code_id, state, earned_at) SELECT programme_id, owner_id, id, 'earned', created_at FROM promo_codes`,
+				`DELETE FROM gifts`, "friends of a gift, promo code 1: stored earned, counted 2"},
+			{`UPDATE promo_codes SET owner_id = (SELECT friend_id FROM redemptions WHERE id = 1)`,
+				`UPDATE promo_codes SET owner_id = (SELECT id FROM contacts WHERE phone = '` + phone(1) + `')`, "ring of referrals"},
+		} {
+			exec(t, db, c.damage)
+			if got := sound(); !strings.Contains(got, c.want) {
+				t.Errorf("%s is not found:\n%s", c.damage, got)
+			}
+			exec(t, db, c.mend)
+		}
+		if got := sound(); got != "" {
+			t.Errorf("after mending:\n%s", got)
+		}
+	})
+}
+
+// exec does past every guard what no Tx would.
+func exec(t testing.TB, db *sql.DB, statement string) {
+	t.Helper()
+	if _, err := db.RawWrite().ExecContext(t.Context(), statement); err != nil {
+		t.Fatalf("%s: %v", statement, err)
+	}
+}
