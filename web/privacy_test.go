@@ -199,7 +199,7 @@ func TestErasedFromTheFile(t *testing.T) {
 
 // A code is told to its phone and to nobody else, and a phone in full to
 // nobody who reads the log.
-func TestCodeIsKeptNowhere(t *testing.T) {
+func TestPhoneCode_12_CodesAndPhonesAreKeptNowhere(t *testing.T) {
 	eachBackend(t, func(t *testing.T, env []string) {
 		p := start(t, append(env, "LOG_LEVEL=debug", "CODE_LENGTH=6")...)
 		db := openData(t, env)
