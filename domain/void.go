@@ -94,7 +94,7 @@ func (s *Service) giftFalls(ctx context.Context, q Queries, r Redemption) (bool,
 		return false, err
 	}
 	n, err := q.ConfirmedUses(ctx, r.PromoCodeID)
-	return n-1 < programme.GiftFriends, err
+	return n <= programme.GiftFriends, err
 }
 
 // voidedCodes are the codes that nothing stands for without this purchase. A

@@ -212,8 +212,12 @@ func testAccess(t *testing.T, env []string) {
 		if row.ended == "" {
 			continue
 		}
+		asker := all[anna]
+		if row.want[anna] == "403" { // the door is shut before the id is read
+			asker = all[vera]
+		}
 		for _, made := range []string{"999999", "0", "-1", "1x", "99999999999999999999", "%2e%2e"} {
-			if a := send(all[anna], row.method, strings.Replace(row.path, ":id", made, 1), row.form); a.Status != http.StatusNotFound {
+			if a := send(asker, row.method, strings.Replace(row.path, ":id", made, 1), row.form); a.Status != http.StatusNotFound {
 				t.Errorf("%s %s with the id %q: %d", row.method, row.path, made, a.Status)
 			}
 		}

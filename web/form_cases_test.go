@@ -1,6 +1,7 @@
 package main
 
 import (
+	"fmt"
 	"strings"
 
 	"prilavok/domain"
@@ -13,7 +14,9 @@ type formCase struct {
 	login              string // who fills it in; anna unless said otherwise
 	until              domain.Step
 	who                customer
+	served             bool                                      // the visit is anna's, whoever fills the form in
 	before             func(c *client, p *program, visit string) // what must have happened
+	rows               func(db data, visitID string)             // what must lie in the database, past the program
 
 	section string // the part that a fault changes
 	bad     []badInput
@@ -138,6 +141,25 @@ var formCases = []formCase{
 		good: []string{"outcome", "purchase", "product", "2"}, leads: "./summary",
 	},
 	{
+		name: "gift on the outcome step", page: "./outcome", action: "./gifts", until: domain.StepOutcome, who: customer{phone: "+7916300810%d"}, section: "visit-outcome",
+		rows: waitingGift, good: []string{}, leads: "./outcome",
+	},
+	{
+		name: "gift on the code step", page: "./code", action: "./gifts", until: domain.StepPromo, who: customer{phone: "+7916300820%d"}, section: "visit-code",
+		rows: waitingGift, good: []string{}, leads: "./code",
+	},
+	{
+		name: "void", page: "./void", action: "./void", login: "vera", served: true, until: domain.StepOutcome, who: customer{phone: "+7916300830%d"}, section: "visit-void",
+		before: func(c *client, _ *program, visit string) { c.goesTo(c.purchase(visit), visit+"/summary") },
+		bad: []badInput{
+			{pairs: []string{"reason", ""}, faults: []string{"reason"}},
+			{pairs: []string{"reason", " ой "}, faults: []string{"reason"}, kept: map[string]string{"reason": " ой "}},
+			{pairs: []string{"reason", strings.Repeat("я", 301)}, faults: []string{"reason"}, kept: map[string]string{"reason": strings.Repeat("я", 301)}},
+			{pairs: []string{"reason", `<b>` + strings.Repeat("&", 300)}, faults: []string{"reason"}, kept: map[string]string{"reason": `<b>` + strings.Repeat("&", 300)}},
+		},
+		good: []string{"reason", "Вернули товар"}, leads: ".", foreign: "403",
+	},
+	{
 		name: "promo check", page: "/promo-check", action: "/promo-check", section: "promo-check",
 		bad:  []badInput{{pairs: []string{"promo", " "}, faults: []string{"promo"}}},
 		good: []string{"promo", "demo"}, foreign: "ok",
@@ -148,4 +170,13 @@ var formCases = []formCase{
 	{
 		name: "sign-out", page: "/counter", action: "/sign-out", good: []string{}, leads: "/sign-in", whole: true, foreign: "in",
 	},
+}
+
+// waitingGift lets a gift wait for the customer of a visit.
+func waitingGift(db data, visitID string) {
+	db.exec(`INSERT INTO promo_codes (programme_id, code, kind, owner_id, state, discount_percent, discount_kopecks, max_uses, used, source_visit_id, created_at)
+		SELECT programme_id, $2, 'referral', contact_id, 'active', 15, 0, 3, 0, id, started_at FROM visits WHERE id = $1`,
+		visitID, fmt.Sprintf("%010s", visitID))
+	db.exec(`INSERT INTO gifts (programme_id, owner_id, promo_code_id, state, earned_at)
+		SELECT programme_id, owner_id, id, 'earned', created_at FROM promo_codes WHERE source_visit_id = $1`, visitID)
 }

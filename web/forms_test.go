@@ -37,15 +37,21 @@ func (all cast) client(t *testing.T, p *program, login string, own bool) *client
 }
 
 // prepare walks to a form; n makes phones differ between the visits of a case.
-func (f formCase) prepare(t *testing.T, p *program, all cast, n int) ready {
+func (f formCase) prepare(t *testing.T, p *program, db data, all cast, n int) ready {
 	t.Helper()
 	r := ready{c: all.client(t, p, cmp.Or(f.login, "anna"), f.whole)}
 	if f.until != "" {
-		who := f.who
+		who, server := f.who, r.c
+		if f.served {
+			server = all.client(t, p, "anna", false)
+		}
 		who.phone = numbered(who.phone, n)
-		r.visit = r.c.walk(p, who, f.until)
+		r.visit = server.walk(p, who, f.until)
 		if f.before != nil {
-			f.before(r.c, p, r.visit)
+			f.before(server, p, r.visit)
+		}
+		if f.rows != nil {
+			f.rows(db, idOf(r.visit))
 		}
 	}
 	r.page, r.action = strings.Replace(f.page, ".", r.visit, 1), strings.Replace(f.action, ".", r.visit, 1)
@@ -99,7 +105,7 @@ func TestForms(t *testing.T) {
 }
 
 func (f formCase) test(t *testing.T, p *program, db data, all cast) {
-	r := f.prepare(t, p, all, 1)
+	r := f.prepare(t, p, db, all, 1)
 	before := db.dump(false)
 	for _, bad := range f.bad {
 		form := f.fill(p, r, 1, bad.pairs, bad.drop)
@@ -140,7 +146,7 @@ func (f formCase) test(t *testing.T, p *program, db data, all cast) {
 	f.succeeds(t, r, a, a.Location, http.StatusSeeOther)
 
 	// The same by htmx, with a visit of its own.
-	r = f.prepare(t, p, all, 2)
+	r = f.prepare(t, p, db, all, 2)
 	a = r.c.do(http.MethodPost, r.action, asPart, f.fill(p, r, 2, f.good, ""))
 	if f.leads == "" {
 		f.isPart(t, r.c, a, "good")

@@ -30,6 +30,7 @@ func walkScreens(t *testing.T, show look) {
 	walkCode(newWindow(t, p.URL), show)
 	walkPromo(newWindow(t, p.URL), p, openData(t, env), show)
 	walkEnds(newWindow(t, p.URL), show)
+	walkGift(newWindow(t, p.URL), openData(t, env), show)
 	walkOffice(newWindow(t, p.URL), show)
 	walkLocked(newWindow(t, strict.URL), openData(t, strictEnv), show)
 }
@@ -299,6 +300,47 @@ func walkOffice(w *window, show look) {
 	w.open("/visits?day=2001-01-01")
 	w.at("Визиты")
 	show("visits-none", w)
+
+	w.open("/visits?outcome=purchase")
+	w.at("Визиты")
+	w.open(w.link("a.visit-link"))
+	w.press("Аннулировать покупку")
+	w.at("Аннулировать покупку?")
+	show("void", w)
+	w.press("Аннулировать покупку")
+	w.see("Напишите причину хотя бы одним словом")
+	show("void-fault", w)
+	w.fill("Причина", "Покупатель вернул товар на следующий день, чек 1204")
+	w.press("Аннулировать покупку")
+	w.see("Кто аннулировал")
+	show("visit-voided", w)
+	w.open("/visits?outcome=purchase")
+	w.see("Аннулирована")
+	show("visits-voided", w)
+}
+
+// walkGift shows a gift that waits for a customer, and is handed over.
+func walkGift(w *window, d data, show look) {
+	const phone = "+7 916 800-00-07"
+	w.enter("anna")
+	w.serveUntilCode(phone, "Зоя")
+	w.verify(phone)
+	waitingGift(d, d.one("SELECT max(id) FROM visits"))
+	w.do(chromedp.Reload())
+	w.see("Покупателя ждёт подарок")
+	show("code-gift", w)
+	w.press("Продолжить")
+	w.at(atPromo)
+	w.press("Продолжить")
+	w.at(atOutcome)
+	show("outcome-gift", w)
+	w.press("Подарок вручён")
+	w.see("Второй раз этот подарок не выдать")
+	show("outcome-gift-collected", w)
+	w.choose("Ушёл")
+	w.press("Завершить визит")
+	w.at("Ушёл")
+	show("summary-gift", w)
 }
 
 // link is where the first link of a kind leads.
