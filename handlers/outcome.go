@@ -23,10 +23,11 @@ func (h *Handlers) EditOutcome(c echo.Context) error {
 
 // UpdateOutcome ends the visit. The discount that the screen promised for the
 // chosen product travels with the form, so that nobody pays another sum than
-// the one they were told.
+// the one they were told. FinishVisit itself looks whether the visit stands at
+// its outcome, so the visit is read here only where it could not be ended.
 func (h *Handlers) UpdateOutcome(c echo.Context) error {
-	v, going, err := h.openStep(c, domain.StepOutcome)
-	if err != nil || !going {
+	id, err := visitID(c)
+	if err != nil {
 		return err
 	}
 	form := domain.OutcomeForm{Outcome: domain.Outcome(c.FormValue("outcome"))}
@@ -35,13 +36,20 @@ func (h *Handlers) UpdateOutcome(c echo.Context) error {
 		form.Discount = &promised
 	}
 	a, _ := actorOf(c)
-	saved, err := h.Service.FinishVisit(c.Request().Context(), a, v.ID, form)
-	if err != nil {
-		return h.again(c, err, func(status int) error {
-			return h.outcome(c, status, v, form.Outcome, form.ProductID, faults(c, err, "outcome", "product"))
-		})
+	saved, err := h.Service.FinishVisit(c.Request().Context(), a, id, form)
+	if err == nil {
+		return after(c, saved)
 	}
-	return after(c, saved)
+	if !inForm(err) {
+		return err
+	}
+	v, going, stepErr := h.openStep(c, domain.StepOutcome)
+	if stepErr != nil || !going {
+		return stepErr
+	}
+	return h.again(c, err, func(status int) error {
+		return h.outcome(c, status, v, form.Outcome, form.ProductID, faults(c, err, "outcome", "product"))
+	})
 }
 
 func (h *Handlers) outcome(c echo.Context, status int, visit domain.Visit, chosen domain.Outcome, productID int64, f views.Faults) error {

@@ -8,8 +8,10 @@ import (
 	"prilavok/domain"
 )
 
+const contactByID = `SELECT id, phone, name, language, verified_at, created_at FROM contacts WHERE id = $1`
+
 func (q *queries) Contact(ctx context.Context, id int64) (domain.Contact, error) {
-	return one[domain.Contact](ctx, q, `SELECT id, phone, name, language, verified_at, created_at FROM contacts WHERE id = $1`, id)
+	return one[domain.Contact](ctx, q, contactByID, id)
 }
 
 // ContactForPhone inserts first and looks afterwards; the other order has a
@@ -41,14 +43,14 @@ func (t *tx) ContactForPhone(ctx context.Context, c domain.Contact) (id int64, c
 }
 
 // LockContact is as strong as DropContactIfUnused: whoever is about to add a
-// consent that refers to the contact waits, or is waited for.
+// consent that refers to the contact waits, or is waited for. Reading one
+// table, it gives the row as it is after the wait.
 func (t *tx) LockContact(ctx context.Context, id int64) (domain.Contact, error) {
+	query := contactByID
 	if t.postgres {
-		if err := t.get(ctx, new(int64), `SELECT id FROM contacts WHERE id = $1 FOR UPDATE`, id); err != nil {
-			return domain.Contact{}, err
-		}
+		query += ` FOR UPDATE`
 	}
-	return t.Contact(ctx, id)
+	return one[domain.Contact](ctx, &t.queries, query, id)
 }
 
 func (t *tx) LockContacts(ctx context.Context, ids ...int64) error {

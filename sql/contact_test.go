@@ -198,3 +198,45 @@ func TestContactsComeAndGo(t *testing.T) {
 		}
 	})
 }
+
+// Whoever waits for the lock sees the contact as the one before left it, and
+// none where it was deleted.
+func TestLockContactSeesTheLatest(t *testing.T) {
+	db := sqltest.Postgres(t)
+	s := sqltest.Fixture(t, db)
+	for n, gone := range []bool{false, true} {
+		v := addVisitFor(t, db, s, phone(n))
+		id := *v.ContactID
+		locked, waited := make(chan struct{}), make(chan error, 1)
+		go func() {
+			<-locked
+			waited <- db.InTx(t.Context(), func(ctx context.Context, tx domain.Tx) error {
+				c, err := tx.LockContact(ctx, id)
+				if err == nil && c.Name != "changed" {
+					t.Errorf("the second one sees %+v", c)
+				}
+				return err
+			})
+		}()
+		do(t, db, func(ctx context.Context, tx domain.Tx) error {
+			c, err := tx.LockContact(ctx, id)
+			if err != nil {
+				return err
+			}
+			close(locked)
+			waitForLock(t, db)
+			if c.Name = "changed"; !gone {
+				return tx.SaveContact(ctx, c)
+			}
+			v.ContactID, v.CustomerName = nil, ""
+			if err := tx.SaveVisit(ctx, v); err != nil {
+				return err
+			}
+			_, err = tx.DropContactIfUnused(ctx, id)
+			return err
+		})
+		if err := <-waited; domain.IsNotFound(err) != gone || !gone && err != nil {
+			t.Errorf("deleted %v: %v", gone, err)
+		}
+	}
+}

@@ -2,6 +2,7 @@ package sql
 
 import (
 	"context"
+	stdsql "database/sql"
 
 	"prilavok/domain"
 )
@@ -9,23 +10,48 @@ import (
 const staffColumns = `id, login, name, role, language, password_hash, active, created_at`
 
 func (q *queries) StaffByLogin(ctx context.Context, login string) (domain.Staff, error) {
-	return q.staff(ctx, `SELECT `+staffColumns+` FROM staff WHERE login = $1`, login)
+	return q.staff(ctx, `m.login = $1`, login)
 }
 
 func (q *queries) StaffByID(ctx context.Context, id int64) (domain.Staff, error) {
-	return q.staff(ctx, `SELECT `+staffColumns+` FROM staff WHERE id = $1`, id)
+	return q.staff(ctx, `m.id = $1`, id)
 }
 
-// staff reads one member of staff with the assigned stores, by name.
-func (q *queries) staff(ctx context.Context, query string, arg any) (domain.Staff, error) {
-	s, err := one[domain.Staff](ctx, q, query, arg)
-	if err != nil {
-		return s, err
+// staffRow is a member of staff beside one of their stores, or beside none.
+type staffRow struct {
+	domain.Staff
+	Store struct {
+		ID, ProgrammeID               *int64
+		Name, City, Address, TimeZone *string
+		Active, SelfEntry             *bool
 	}
-	s.Stores, err = many[domain.Store](ctx, q, `SELECT `+storeColumns+` FROM stores s
-		JOIN staff_stores a ON a.store_id = s.id
-		WHERE a.staff_id = $1 ORDER BY s.name, s.id`, s.ID)
-	return s, err
+}
+
+// staff reads one member of staff with the assigned stores, by name. It is
+// asked on every request, so it is one statement: a row for each store.
+func (q *queries) staff(ctx context.Context, where string, arg any) (domain.Staff, error) {
+	rows, err := many[staffRow](ctx, q, `SELECT m.id, m.login, m.name, m.role, m.language, m.password_hash, m.active, m.created_at,
+			s.id AS "store.id", s.programme_id AS "store.programme_id", s.name AS "store.name", s.city AS "store.city",
+			s.address AS "store.address", s.time_zone AS "store.time_zone", s.active AS "store.active",
+			s.self_entry AS "store.self_entry"
+		FROM staff m LEFT JOIN staff_stores a ON a.staff_id = m.id LEFT JOIN stores s ON s.id = a.store_id
+		WHERE `+where+` ORDER BY s.name, s.id`, arg)
+	if err == nil && len(rows) == 0 {
+		err = translate(ctx, stdsql.ErrNoRows)
+	}
+	if err != nil {
+		return domain.Staff{}, err
+	}
+	m := rows[0].Staff
+	for _, r := range rows {
+		if s := r.Store; s.ID != nil {
+			m.Stores = append(m.Stores, domain.Store{
+				ID: *s.ID, ProgrammeID: *s.ProgrammeID, Name: *s.Name, City: *s.City, Address: *s.Address,
+				TimeZone: *s.TimeZone, Active: *s.Active, SelfEntry: *s.SelfEntry,
+			})
+		}
+	}
+	return m, nil
 }
 
 func (q *queries) StaffCount(ctx context.Context) (int, error) {

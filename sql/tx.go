@@ -22,6 +22,12 @@ type tx struct {
 	tx     *sqlx.Tx
 	conn   *sqlx.Conn // the connection of tx, for River on PostgreSQL
 	insert inserter
+
+	// Rules that this transaction has read. A visit asks for them again and
+	// again on its way, and shall be judged by one set of them. What writes
+	// such a row deletes it here.
+	programmes map[int64]domain.Programme
+	stores     map[int64]domain.Store
 }
 
 var _ domain.Tx = (*tx)(nil)
@@ -82,7 +88,10 @@ func (db *DB) once(ctx context.Context, f func(context.Context, domain.Tx) error
 	}()
 	q := db.queries
 	q.run, q.outside = t, nil
-	if err := f(ctx, &tx{queries: q, tx: t, conn: conn, insert: db.insert}); err != nil {
+	if err := f(ctx, &tx{
+		queries: q, tx: t, conn: conn, insert: db.insert,
+		programmes: map[int64]domain.Programme{}, stores: map[int64]domain.Store{},
+	}); err != nil {
 		return err
 	}
 	return translate(life, t.Commit())
@@ -98,6 +107,28 @@ func pause(ctx context.Context, d time.Duration) error {
 	case <-ctx.Done():
 		return ctx.Err()
 	}
+}
+
+// Programme reads a programme once in a transaction.
+func (t *tx) Programme(ctx context.Context, id int64) (domain.Programme, error) {
+	return once(t.programmes, id, func() (domain.Programme, error) { return t.queries.Programme(ctx, id) })
+}
+
+// Store reads a store once in a transaction.
+func (t *tx) Store(ctx context.Context, id int64) (domain.Store, error) {
+	return once(t.stores, id, func() (domain.Store, error) { return t.queries.Store(ctx, id) })
+}
+
+// once reads a row unless it is known. Errors are not kept.
+func once[T any](known map[int64]T, id int64, read func() (T, error)) (T, error) {
+	if row, ok := known[id]; ok {
+		return row, nil
+	}
+	row, err := read()
+	if err == nil {
+		known[id] = row
+	}
+	return row, err
 }
 
 // exec runs a statement and tells how many rows it touched.

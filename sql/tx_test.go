@@ -256,3 +256,34 @@ func TestServerGone(t *testing.T) {
 	isKind(t, err, domain.Unavailable)
 	do(t, db, func(ctx context.Context, tx domain.Tx) error { _, err := tx.StaffCount(ctx); return err })
 }
+
+// One transaction is judged by one set of rules, whatever is changed beside
+// it; the next one knows the change.
+func TestRulesStayInATransaction(t *testing.T) {
+	db := sqltest.Postgres(t)
+	s := sqltest.Fixture(t, db)
+	read := func(ctx context.Context, tx domain.Tx) string {
+		p := must(tx.Programme(ctx, s.Programme.ID))(t)
+		return p.Brand + ", " + must(tx.Store(ctx, s.Moscow.ID))(t).Name
+	}
+	do(t, db, func(ctx context.Context, tx domain.Tx) error {
+		before := read(ctx, tx)
+		for _, query := range []string{`UPDATE programmes SET brand = 'new'`, `UPDATE stores SET name = 'new'`} {
+			if _, err := db.Raw().ExecContext(t.Context(), query); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if after := read(ctx, tx); after != before {
+			t.Errorf("%q, and then %q", before, after)
+		}
+		_, err := tx.Store(ctx, 1<<40)
+		isKind(t, err, domain.NotFound)
+		return nil
+	})
+	do(t, db, func(ctx context.Context, tx domain.Tx) error {
+		if got := read(ctx, tx); got != "new, new" {
+			t.Errorf("the next one reads %q", got)
+		}
+		return nil
+	})
+}

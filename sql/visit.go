@@ -24,16 +24,19 @@ func (q *queries) Visit(ctx context.Context, id int64) (domain.Visit, error) {
 	return one[domain.Visit](ctx, q, `SELECT `+visitColumns+visitTables+` WHERE v.id = $1`, id)
 }
 
-// LockVisit locks first and reads after. One statement would answer a waiting
-// PostgreSQL transaction with the visit as it is now, beside the contact as it
-// was before the wait.
+// LockVisit gives the visit as it is once it is locked. A PostgreSQL
+// transaction that had to wait is answered with the visit as it is now, beside
+// the contact that it had before the wait. That is seen by the contact's id,
+// and only then is it read again: the phone of a contact never changes.
 func (t *tx) LockVisit(ctx context.Context, id int64) (domain.Visit, error) {
-	if t.postgres {
-		if err := t.get(ctx, new(int64), `SELECT v.id FROM visits v WHERE v.id = $1`+t.lock("v"), id); err != nil {
-			return domain.Visit{}, err
-		}
+	row, err := one[struct {
+		domain.Visit
+		Joined *int64
+	}](ctx, &t.queries, `SELECT `+visitColumns+`, c.id AS joined`+visitTables+` WHERE v.id = $1`+t.lock("v"), id)
+	if err == nil && row.ContactID != nil && (row.Joined == nil || *row.Joined != *row.ContactID) {
+		return t.Visit(ctx, id)
 	}
-	return t.Visit(ctx, id)
+	return row.Visit, err
 }
 
 func (q *queries) OpenVisits(ctx context.Context, advisorID, storeID int64) ([]domain.Visit, error) {

@@ -139,17 +139,36 @@ func TestAddVisitOnce(t *testing.T) {
 // Whoever waits for the lock sees the visit, and its contact, as the one
 // before left them.
 func TestLockVisitSeesTheLatest(t *testing.T) {
+	for name, phones := range map[string][2]string{
+		"a contact comes":         {"", phone(1)},
+		"another contact":         {phone(1), phone(2)},
+		"the contact goes":        {phone(1), ""},
+		"the contact stays":       {phone(1), phone(1)},
+		"there is no contact yet": {"", ""},
+	} {
+		t.Run(name, func(t *testing.T) { lockAfterWaiting(t, phones[0], phones[1]) })
+	}
+}
+
+// lockAfterWaiting locks a visit while another transaction, which holds it,
+// changes its phone.
+func lockAfterWaiting(t *testing.T, before, after string) {
+	t.Helper()
 	db := sqltest.Postgres(t)
 	s := sqltest.Fixture(t, db)
 	v := newVisit(s)
-	v.ID = addVisit(t, db, v)
+	if before != "" {
+		v = addVisitFor(t, db, s, before)
+	} else {
+		v.ID = addVisit(t, db, v)
+	}
 	locked, waited := make(chan struct{}), make(chan error, 1)
 	go func() {
 		<-locked
 		waited <- db.InTx(t.Context(), func(ctx context.Context, tx domain.Tx) error {
 			got, err := tx.LockVisit(ctx, v.ID)
-			if err == nil && got.Phone != phone(1) {
-				t.Errorf("the second one sees contact %v with phone %q", got.ContactID, got.Phone)
+			if err == nil && (got.Phone != after || (got.ContactID != nil) != (after != "") || got.CustomerName != "changed") {
+				t.Errorf("the second one sees %q, contact %v with phone %q", got.CustomerName, got.ContactID, got.Phone)
 			}
 			return err
 		})
@@ -161,11 +180,14 @@ func TestLockVisitSeesTheLatest(t *testing.T) {
 		}
 		close(locked)
 		waitForLock(t, db)
-		id, _, err := tx.ContactForPhone(ctx, domain.Contact{Phone: phone(1), CreatedAt: at(0)})
-		if err != nil {
-			return err
+		got.ContactID, got.CustomerName = nil, "changed"
+		if after != "" {
+			id, _, err := tx.ContactForPhone(ctx, domain.Contact{Phone: after, CreatedAt: at(0)})
+			if err != nil {
+				return err
+			}
+			got.ContactID = &id
 		}
-		got.ContactID = &id
 		return tx.SaveVisit(ctx, got)
 	})
 	if err := <-waited; err != nil {

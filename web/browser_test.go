@@ -31,6 +31,7 @@ const patience = 20 * time.Second
 func TestMain(m *testing.M) {
 	code := m.Run()
 	closeBrowser()
+	printTable(os.Stdout)
 	os.Exit(code)
 }
 

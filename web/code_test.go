@@ -12,7 +12,7 @@ import (
 )
 
 // russian is what a person is told in Russian; a number chooses the plural.
-func russian(t *testing.T, key string, count ...int) string {
+func russian(t testing.TB, key string, count ...int) string {
 	t.Helper()
 	ctx := views.WithLanguage(context.Background(), views.Russian)
 	text := domain.Say(key)

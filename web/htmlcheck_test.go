@@ -15,7 +15,7 @@ import (
 
 // screen is an answer as a browser without a script would build it.
 type screen struct {
-	t    *testing.T
+	t    testing.TB
 	root *html.Node
 }
 
@@ -24,7 +24,7 @@ func (c *client) screen(a answer) screen {
 	return screen{c.t, parseHTML(c.t, a.Body)}
 }
 
-func parseHTML(t *testing.T, body string) *html.Node {
+func parseHTML(t testing.TB, body string) *html.Node {
 	t.Helper()
 	root, err := html.ParseWithOptions(strings.NewReader(body), html.ParseOptionEnableScripting(false))
 	if err != nil {
@@ -133,7 +133,7 @@ func chosen(list *html.Node) *html.Node {
 // inspector looks at every answer that a client gets: the headers that each
 // one must have, and the HTML where it is HTML.
 type inspector struct {
-	t    *testing.T
+	t    testing.TB
 	next http.RoundTripper
 }
 

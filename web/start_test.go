@@ -24,7 +24,7 @@ const demoPassword = "a demo password"
 // program is one running instance of the whole program, started by the same
 // run() as the real one.
 type program struct {
-	t    *testing.T
+	t    testing.TB
 	URL  string
 	out  *output
 	stop func() error // ends it as SIGTERM would and gives run's error; once
@@ -33,21 +33,21 @@ type program struct {
 // backend is what an instance stands on.
 type backend struct {
 	name string
-	env  func(t *testing.T) []string
+	env  func(t testing.TB) []string
 }
 
 // backends are the embedded default, and PostgreSQL with Redis where the
 // environment names them. In CI a missing one fails.
-func backends(t *testing.T) []backend {
+func backends(t testing.TB) []backend {
 	t.Helper()
-	all := []backend{{"embedded", func(t *testing.T) []string { return []string{"DATA_DIR=" + t.TempDir()} }}}
+	all := []backend{{"embedded", func(t testing.TB) []string { return []string{"DATA_DIR=" + t.TempDir()} }}}
 	if os.Getenv("TEST_DATABASE_URL") == "" || os.Getenv("TEST_REDIS_URL") == "" {
 		if os.Getenv("CI") != "" && os.Getenv("TEST_EMBEDDED_ONLY") == "" {
 			t.Fatal("TEST_DATABASE_URL and TEST_REDIS_URL must be set in CI")
 		}
 		return all
 	}
-	return append(all, backend{"postgres and redis", func(t *testing.T) []string {
+	return append(all, backend{"postgres and redis", func(t testing.TB) []string {
 		return []string{
 			"DEMO=true", "DATABASE_URL=" + sqltest.PostgresURL(t), "REDIS_URL=" + os.Getenv("TEST_REDIS_URL"),
 			"REDIS_PREFIX=test-" + domain.RandomToken(8) + ":",
@@ -65,7 +65,7 @@ func eachBackend(t *testing.T, f func(t *testing.T, env []string)) {
 
 // start runs the program with the demo until the test ends, and waits until
 // it says that it is ready.
-func start(t *testing.T, env ...string) *program {
+func start(t testing.TB, env ...string) *program {
 	t.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
 	p := &program{t: t, out: newOutput()}
@@ -130,7 +130,10 @@ func (o *output) Write(b []byte) (int, error) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	n, err := o.buf.Write(b)
-	if m := readyLine.FindSubmatch(o.buf.Bytes()); m != nil && !o.done {
+	if o.done {
+		return n, err
+	}
+	if m := readyLine.FindSubmatch(o.buf.Bytes()); m != nil {
 		o.done = true
 		o.ready <- string(m[1])
 	}
@@ -146,7 +149,7 @@ func (o *output) String() string {
 // client is a browser without a script: it keeps cookies and follows
 // redirects only when asked to.
 type client struct {
-	t    *testing.T
+	t    testing.TB
 	base string
 	http *http.Client
 }

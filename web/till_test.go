@@ -30,13 +30,13 @@ func setting(env []string, name string) string {
 
 // data is a second way into the program's database, past the program.
 type data struct {
-	t        *testing.T
+	t        testing.TB
 	db       *stdsql.DB
 	postgres bool
 }
 
 // openData opens the database that env names beside the running program.
-func openData(t *testing.T, env []string) data {
+func openData(t testing.TB, env []string) data {
 	t.Helper()
 	driver, address := "pgx", setting(env, "DATABASE_URL")
 	if address == "" {
@@ -148,7 +148,7 @@ func (d data) dump(withQueue bool) string {
 
 // files is what the program has on the disk, byte by byte; empty on
 // PostgreSQL.
-func files(t *testing.T, env []string) string {
+func files(t testing.TB, env []string) string {
 	t.Helper()
 	var b strings.Builder
 	names, _ := filepath.Glob(filepath.Join(setting(env, "DATA_DIR"), "prilavok.db*"))
