@@ -37,7 +37,7 @@ func benchCheck(b *testing.B, name, verdict string, status int, typed func(code 
 	const ops = 400
 	var (
 		forms   [ops]string
-		scripts [ops]command
+		scripts [ops]redisCommand
 		rows    [ops][]*statement
 		asks    asked
 		state   *redisState
@@ -69,7 +69,7 @@ func benchCheck(b *testing.B, name, verdict string, status int, typed func(code 
 				}
 			})
 			rows[op] = inTx(asks.sql)
-			found := slices.DeleteFunc(slices.Clone(asks.redis), func(c command) bool { return !strings.HasPrefix(strings.ToLower(c[0]), "eval") })
+			found := slices.DeleteFunc(slices.Clone(asks.redis), func(c redisCommand) bool { return !strings.HasPrefix(strings.ToLower(c[0]), "eval") })
 			if len(found) != 1 {
 				b.Fatalf("a check runs %d scripts, and one is to be compared: %q", len(found), found)
 			}
@@ -170,7 +170,7 @@ func rawRedis(b *testing.B) *redis.Client {
 	return client
 }
 
-func (c command) args() []any {
+func (c redisCommand) args() []any {
 	out := make([]any, len(c))
 	for i, a := range c {
 		out[i] = a

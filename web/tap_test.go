@@ -26,7 +26,7 @@ type tap struct {
 // asked is what was asked of both, in order.
 type asked struct {
 	sql        []*statement
-	redis      []command
+	redis      []redisCommand
 	sqlTrips   int // a statement that a connection meets for the first time takes two
 	redisTrips int
 }
@@ -41,8 +41,8 @@ type statement struct {
 	first   [][]byte // the first row of the answer
 }
 
-// command is one of Redis with its arguments.
-type command []string
+// redisCommand is one of Redis with its arguments.
+type redisCommand []string
 
 // newTap gives env with the addresses of the tap in it.
 func newTap(t testing.TB, env []string) (*tap, []string) {
@@ -236,7 +236,7 @@ func (w writer) Write(b []byte) (int, error) { return w(b) }
 
 // readCommand reads an array of strings in Redis's protocol and gives its
 // length, 0 where it has not arrived whole.
-func readCommand(b []byte) (c command, n int) {
+func readCommand(b []byte) (c redisCommand, n int) {
 	line := func() (int, bool) {
 		end := bytes.IndexByte(b[n:], '\n')
 		if end < 2 {
