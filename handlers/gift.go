@@ -21,6 +21,9 @@ func (h *Handlers) CreateGiftCollection(c echo.Context) error {
 	if err != nil {
 		return err
 	}
+	if v.Ended() {
+		return redirect(c, stepURL(v))
+	}
 	gift, err := strconv.ParseInt(c.FormValue("gift"), 10, 64)
 	if err != nil {
 		return &domain.Error{Kind: domain.NotFound, Message: domain.Say("error.not_found")}
