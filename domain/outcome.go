@@ -200,7 +200,7 @@ func discountGone() *Error {
 // follow starts what a visit causes: codes and messages for those who gave
 // both consents and verified their phone.
 func (s *Service) follow(ctx context.Context, tx Tx, v Visit) error {
-	if v.ContactID == nil || v.VerifiedAt == nil {
+	if v.ContactID == nil || v.VerifiedAt == nil || v.Voided() {
 		// Whose phone it is was not proved: nothing may be sent to it, and
 		// nothing of its owner may be changed.
 		return nil
@@ -238,6 +238,8 @@ func (s *Service) follow(ctx context.Context, tx Tx, v Visit) error {
 func (s *Service) promise(ctx context.Context, q Queries, v Visit) (Promise, error) {
 	kind := map[Outcome]MessageKind{Purchase: ReferralMessage, Trial: TrialMessage}[v.Outcome]
 	switch {
+	case v.Voided():
+		return Promise{Why: "voided"}, nil
 	case kind == "":
 		return Promise{Why: "outcome"}, nil
 	case !v.PersonalData || !v.Communications:
@@ -286,9 +288,6 @@ func (s *Service) Promise(ctx context.Context, v Visit) (Promise, error) {
 		if m.Kind != GiftMessage && m.State != MessageCancelled && m.State != MessageSuppressed {
 			return Promise{Kind: m.Kind, At: m.DueAt}, nil
 		}
-	}
-	if v.Voided() {
-		return Promise{Why: "voided"}, nil
 	}
 	p, err := s.promise(ctx, s.DB, v)
 	if p.Kind != "" {
