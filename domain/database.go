@@ -68,6 +68,9 @@ type Queries interface {
 	CountedRefusals(ctx context.Context, since time.Time) ([]PromoRefusal, error)
 	// LimitLifts lists what supervisors have lifted since a moment.
 	LimitLifts(ctx context.Context, since time.Time) ([]LimitLift, error)
+	// RecentLifts lists the newest lifts of limits that were met in the stores
+	// (in all when all is set).
+	RecentLifts(ctx context.Context, storeIDs []int64, all bool, limit int) ([]LiftRecord, error)
 	// MetLimits lists the newest attempts of the stores (of all when all is
 	// set) at which a limit was met since a moment, Until left out.
 	MetLimits(ctx context.Context, storeIDs []int64, all bool, since time.Time, limit int) ([]MetLimit, error)

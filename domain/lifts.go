@@ -19,6 +19,18 @@ type LimitLift struct {
 	At        time.Time
 }
 
+// LiftRecord is a lift as a supervisor reads it later.
+type LiftRecord struct {
+	LimitLift
+	StaffName string // who lifted it
+	VisitID   int64  // in which it was met
+	StoreName string
+	TimeZone  string // of the store
+}
+
+// lifts that a page shows, the newest.
+const recentLifts = 50
+
 // MetLimit is a limit that holds now, with where it was met.
 type MetLimit struct {
 	AttemptID   int64
@@ -97,6 +109,15 @@ func (s *Service) StandingLimits(ctx context.Context, a Actor) ([]MetLimit, erro
 		}
 	}
 	return s.stillStanding(ctx, met, budgets)
+}
+
+// RecentLifts lists what was lifted in the actor's stores, the newest first.
+func (s *Service) RecentLifts(ctx context.Context, a Actor) ([]LiftRecord, error) {
+	if !a.Supervises() {
+		return nil, forbidden()
+	}
+	ids, all := a.SupervisedStores()
+	return s.DB.RecentLifts(ctx, ids, all, recentLifts)
 }
 
 // stillStanding keeps the limits that hold now and tells until when.

@@ -17,9 +17,13 @@ func (h *Handlers) Limits(c echo.Context) error {
 	if err != nil {
 		return err
 	}
+	lifts, err := h.Service.RecentLifts(ctx, a)
+	if err != nil {
+		return err
+	}
 	p := h.page(c, views.T(ctx, "limits.title"))
 	p.Wide = true
-	return render(c, http.StatusOK, views.LimitsPage(p, views.LimitsView{Limits: limits}), nil)
+	return render(c, http.StatusOK, views.LimitsPage(p, views.LimitsView{Limits: limits, Lifts: lifts}), nil)
 }
 
 // EditLimit asks why a limit is to be lifted. One that holds no more leads to

@@ -18,6 +18,21 @@ func (q *queries) LimitLifts(ctx context.Context, since time.Time) ([]domain.Lim
 	return many[domain.LimitLift](ctx, q, `SELECT `+liftColumns+` FROM limit_lifts WHERE at > $1 ORDER BY id`, since)
 }
 
+func (q *queries) RecentLifts(ctx context.Context, storeIDs []int64, all bool, limit int) ([]domain.LiftRecord, error) {
+	where, args := `TRUE`, []any{}
+	if !all {
+		where, args = in("a.store_id", storeIDs, args)
+	}
+	args = append(args, limit)
+	return many[domain.LiftRecord](ctx, q, `SELECT l.id, l.request_id, l.attempt_id, l.limit_name AS name, l.subject, l.staff_id,
+			l.reason, l.at, w.name AS staff_name, a.visit_id, s.name AS store_name, s.time_zone
+		FROM limit_lifts l
+		JOIN code_attempts a ON a.id = l.attempt_id
+		JOIN stores s ON s.id = a.store_id
+		JOIN staff w ON w.id = l.staff_id
+		WHERE `+where+` ORDER BY l.id DESC LIMIT `+placeholder(len(args)), args...)
+}
+
 func (t *tx) AddLimitLift(ctx context.Context, l domain.LimitLift) (domain.LimitLift, error) {
 	id, ok, err := t.addOnce(ctx, `INSERT INTO limit_lifts (request_id, attempt_id, limit_name, subject, staff_id, reason, at)
 		VALUES (:request_id, :attempt_id, :name, :subject, :staff_id, :reason, :at)

@@ -121,6 +121,14 @@ func TestAddLimitLift(t *testing.T) {
 			})
 		}
 		equal(t, "lifts", must(db.LimitLifts(t.Context(), at(0)))(t), []domain.LimitLift{lift})
+		record := domain.LiftRecord{
+			LimitLift: lift, StaffName: s.Supervisor.Name, VisitID: v.ID, StoreName: s.Moscow.Name, TimeZone: s.Moscow.TimeZone,
+		}
+		equal(t, "all records", must(db.RecentLifts(t.Context(), nil, true, 10))(t), []domain.LiftRecord{record})
+		equal(t, "records of Moscow", must(db.RecentLifts(t.Context(), []int64{s.Moscow.ID}, false, 10))(t), []domain.LiftRecord{record})
+		if foreign := must(db.RecentLifts(t.Context(), []int64{s.Ural.ID}, false, 10))(t); len(foreign) != 0 {
+			t.Errorf("records of another store: %+v", foreign)
+		}
 		if later := must(db.LimitLifts(t.Context(), at(time.Hour)))(t); len(later) != 0 {
 			t.Errorf("later: %+v", later)
 		}

@@ -387,6 +387,7 @@ func walkLocked(w *window, d data, show look) {
 	w.press("Снять ограничение")
 	w.at("Ограничения")
 	w.see("Сейчас всё свободно")
+	w.see("Покупатель рядом, ошиблись при вводе")
 	show("limits-none", w)
 }
 
