@@ -20,7 +20,7 @@ func (q *queries) StaffByID(ctx context.Context, id int64) (domain.Staff, error)
 // staffRow is a member of staff beside one of their stores, or beside none.
 type staffRow struct {
 	domain.Staff
-	Store struct {
+	Assigned struct {
 		ID, ProgrammeID               *int64
 		Name, City, Address, TimeZone *string
 		Active, SelfEntry             *bool
@@ -31,9 +31,9 @@ type staffRow struct {
 // asked on every request, so it is one statement: a row for each store.
 func (q *queries) staff(ctx context.Context, where string, arg any) (domain.Staff, error) {
 	rows, err := many[staffRow](ctx, q, `SELECT m.id, m.login, m.name, m.role, m.language, m.password_hash, m.active, m.created_at,
-			s.id AS "store.id", s.programme_id AS "store.programme_id", s.name AS "store.name", s.city AS "store.city",
-			s.address AS "store.address", s.time_zone AS "store.time_zone", s.active AS "store.active",
-			s.self_entry AS "store.self_entry"
+			s.id AS "assigned.id", s.programme_id AS "assigned.programme_id", s.name AS "assigned.name", s.city AS "assigned.city",
+			s.address AS "assigned.address", s.time_zone AS "assigned.time_zone", s.active AS "assigned.active",
+			s.self_entry AS "assigned.self_entry"
 		FROM staff m LEFT JOIN staff_stores a ON a.staff_id = m.id LEFT JOIN stores s ON s.id = a.store_id
 		WHERE `+where+` ORDER BY s.name, s.id`, arg)
 	if err == nil && len(rows) == 0 {
@@ -44,7 +44,7 @@ func (q *queries) staff(ctx context.Context, where string, arg any) (domain.Staf
 	}
 	m := rows[0].Staff
 	for _, r := range rows {
-		if s := r.Store; s.ID != nil {
+		if s := r.Assigned; s.ID != nil {
 			m.Stores = append(m.Stores, domain.Store{
 				ID: *s.ID, ProgrammeID: *s.ProgrammeID, Name: *s.Name, City: *s.City, Address: *s.Address,
 				TimeZone: *s.TimeZone, Active: *s.Active, SelfEntry: *s.SelfEntry,
