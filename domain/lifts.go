@@ -2,9 +2,7 @@ package domain
 
 import (
 	"context"
-	"strings"
 	"time"
-	"unicode/utf8"
 )
 
 // LimitLift is a supervisor's decision to lift a limit, on record.
@@ -65,24 +63,6 @@ func (m MetLimit) subject() string {
 // metLimits is how many rows are looked through for limits that still hold.
 const metLimits = 500
 
-// reasonLimits of a text that explains a decision, in characters.
-const (
-	minReason = 3
-	maxReason = 300
-)
-
-// readReason folds a supervisor's reason and tells what is wrong with it.
-func readReason(typed string) (string, error) {
-	reason := strings.Join(strings.Fields(typed), " ")
-	switch n := utf8.RuneCountInString(reason); {
-	case n < minReason:
-		return reason, invalid("reason", "reason.empty")
-	case n > maxReason:
-		return reason, invalid("reason", "reason.long", "Max", maxReason)
-	}
-	return reason, nil
-}
-
 // StandingLimits lists the limits that hold now and were met in the actor's
 // stores, the newest first, each once.
 func (s *Service) StandingLimits(ctx context.Context, a Actor) ([]MetLimit, error) {
@@ -93,7 +73,7 @@ func (s *Service) StandingLimits(ctx context.Context, a Actor) ([]MetLimit, erro
 	if !all && len(ids) == 0 {
 		return nil, nil
 	}
-	rows, err := s.DB.MetLimits(ctx, ids, all, s.now().Add(-limitLong), metLimits)
+	rows, err := s.DB.MetLimits(ctx, ids, all, s.now().Add(-s.phoneKept()), metLimits)
 	if err != nil {
 		return nil, err
 	}
@@ -192,8 +172,9 @@ func (s *Service) LiftLimit(ctx context.Context, a Actor, attemptID int64, reque
 	if !validRequestID(requestID) {
 		return formStale()
 	}
-	if reason, err = readReason(reason); err != nil {
-		return err
+	reason, fault := readReason(reason)
+	if fault != nil {
+		return &Error{Kind: Invalid, Message: Say("error.check_form"), Fields: map[string]Text{"reason": *fault}}
 	}
 	lift := LimitLift{
 		RequestID: requestID, AttemptID: m.AttemptID, Name: m.Name, Subject: m.subject(), StaffID: a.ID, Reason: reason, At: s.now(),
@@ -217,7 +198,7 @@ func (s *Service) ForgetPhoneKeys(ctx context.Context) (int, error) {
 	for {
 		n := 0
 		err := s.DB.InTx(ctx, func(ctx context.Context, tx Tx) (err error) {
-			n, err = tx.ForgetPhoneKeys(ctx, s.now().Add(-limitLong), 1000)
+			n, err = tx.ForgetPhoneKeys(ctx, s.now().Add(-s.phoneKept()), 1000)
 			return err
 		})
 		if err != nil || n == 0 {

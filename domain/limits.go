@@ -3,6 +3,7 @@ package domain
 import (
 	"context"
 	"errors"
+	"slices"
 	"strconv"
 	"time"
 )
@@ -59,8 +60,9 @@ type Budget struct {
 	Max     int
 	Window  time.Duration
 	Locks   []time.Duration
-	// Keep is how long events are remembered: the longest window of all
-	// budgets that count the same kind for the same subject.
+	// Keep is how long events are remembered, by all budgets alike that count
+	// the same kind for the same subject: as long as any of them may still
+	// hang on one. That is a window, and for a lock the lock after it.
 	Keep time.Duration
 }
 
@@ -115,15 +117,20 @@ func addressSubject(addressKey string) string { return "address:" + addressKey }
 // missing one is an address like any other: it switches no limit off.
 func (s *Service) addressKey(address string) string { return s.key("address", address) }
 
+// phoneKept is how long a wrong guess of a phone is remembered.
+func (s *Service) phoneKept() time.Duration {
+	return limitLong + slices.Max(append([]time.Duration{0}, s.Settings.CodeLocks...))
+}
+
 // budget gives one limit as it is set, for one subject.
 func (s *Service) budget(name LimitName, subject string) Budget {
 	set := s.Settings
 	b := Budget{Name: name, Subject: subject, Window: limitDay}
 	switch name {
 	case LimitPhoneDay:
-		b.Kind, b.Max, b.Keep = CountedWrong, set.CodeTriesPerDay, limitLong
+		b.Kind, b.Max, b.Keep = CountedWrong, set.CodeTriesPerDay, s.phoneKept()
 	case LimitPhoneLock:
-		b.Kind, b.Max, b.Window, b.Locks = CountedWrong, set.CodeLockAfter, limitLong, set.CodeLocks
+		b.Kind, b.Max, b.Window, b.Locks, b.Keep = CountedWrong, set.CodeLockAfter, limitLong, set.CodeLocks, s.phoneKept()
 	case LimitAdvisor:
 		b.Kind, b.Max = CountedWrong, set.CodeTriesPerAdvisor
 	case LimitStore:
@@ -203,7 +210,7 @@ func (s *Service) judged(ctx context.Context, call func() error) error {
 // that still matter.
 func (s *Service) countedRows(ctx context.Context) ([]Counted, error) {
 	now := s.now()
-	attempts, err := s.DB.CountedAttempts(ctx, now.Add(-limitLong), now.Add(-limitDay))
+	attempts, err := s.DB.CountedAttempts(ctx, now.Add(-s.phoneKept()), now.Add(-limitDay))
 	if err != nil {
 		return nil, err
 	}
@@ -211,7 +218,7 @@ func (s *Service) countedRows(ctx context.Context) ([]Counted, error) {
 	if err != nil {
 		return nil, err
 	}
-	lifts, err := s.DB.LimitLifts(ctx, now.Add(-limitLong))
+	lifts, err := s.DB.LimitLifts(ctx, now.Add(-s.phoneKept()))
 	if err != nil {
 		return nil, err
 	}

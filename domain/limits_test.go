@@ -53,9 +53,6 @@ func (w *world) wrongTimes(a domain.Actor, v domain.Visit, code string, n int) (
 	return last
 }
 
-// supervisor signs the set's supervisor in.
-func (w *world) supervisor() domain.Actor { return domain.Actor{Staff: w.set.Supervisor} }
-
 // A new SMS, another visit, another advisor, and a success of the same phone
 // give no guess back.
 func TestPhoneCode_04_NothingGivesAGuessBack(t *testing.T) {
@@ -329,7 +326,7 @@ func TestLiftLimit(t *testing.T) {
 		w.wrongTimes(w.anna, v, code, 2)
 		w.clock.Add(time.Minute)
 
-		met, err := w.StandingLimits(t.Context(), w.supervisor())
+		met, err := w.StandingLimits(t.Context(), w.vera())
 		if err != nil || len(met) != 1 || met[0].Phone != phoneA || !met[0].Until.After(w.clock.Now()) {
 			t.Fatalf("met %+v, %v", met, err)
 		}
@@ -339,8 +336,8 @@ func TestLiftLimit(t *testing.T) {
 		for what, err := range map[string]error{
 			"an advisor":           w.LiftLimit(t.Context(), w.anna, id, w.request(), "просто так"),
 			"a foreign supervisor": w.LiftLimit(t.Context(), stranger, id, w.request(), "просто так"),
-			"no reason":            w.LiftLimit(t.Context(), w.supervisor(), id, w.request(), "  "),
-			"no such limit":        w.LiftLimit(t.Context(), w.supervisor(), id+100, w.request(), "просто так"),
+			"no reason":            w.LiftLimit(t.Context(), w.vera(), id, w.request(), "  "),
+			"no such limit":        w.LiftLimit(t.Context(), w.vera(), id+100, w.request(), "просто так"),
 		} {
 			if err == nil {
 				t.Errorf("%s lifts it", what)
@@ -354,7 +351,7 @@ func TestLiftLimit(t *testing.T) {
 		}
 		form := w.request()
 		for range 2 {
-			if err := w.LiftLimit(t.Context(), w.supervisor(), id, form, " покупатель  рядом "); err != nil {
+			if err := w.LiftLimit(t.Context(), w.vera(), id, form, " покупатель  рядом "); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -367,7 +364,7 @@ func TestLiftLimit(t *testing.T) {
 			if lose {
 				w.newRedis()
 			}
-			if met, err := w.StandingLimits(t.Context(), w.supervisor()); err != nil || len(met) != 0 {
+			if met, err := w.StandingLimits(t.Context(), w.vera()); err != nil || len(met) != 0 {
 				t.Errorf("lost %t: after the lift %+v, %v", lose, met, err)
 			}
 		}
@@ -448,13 +445,13 @@ func TestForgetPhoneKeys(t *testing.T) {
 	eachWorld(t, func(t *testing.T, w *world) {
 		v, code := w.asked(w.anna, phoneA)
 		w.wrongTimes(w.anna, v, code, 1)
-		w.clock.Add(89 * 24 * time.Hour)
+		w.clock.Add(119 * 24 * time.Hour)
 		if n, err := w.ForgetPhoneKeys(t.Context()); err != nil || n != 0 {
-			t.Errorf("after 89 days %d are forgotten, %v", n, err)
+			t.Errorf("after 119 days %d are forgotten, %v", n, err)
 		}
 		w.clock.Add(2 * 24 * time.Hour)
 		if n, err := w.ForgetPhoneKeys(t.Context()); err != nil || n != 2 {
-			t.Errorf("after 91 days %d are forgotten, %v", n, err)
+			t.Errorf("after 121 days %d are forgotten, %v", n, err)
 		}
 	})
 }

@@ -142,7 +142,7 @@ func (s *Service) VoidPurchase(ctx context.Context, a Actor, visitID int64, reas
 			return nil
 		}
 		if fault != nil {
-			return fault
+			return &Error{Kind: Invalid, Message: Say("error.check_form"), Fields: map[string]Text{"reason": *fault}}
 		}
 		now := s.now()
 		v.VoidedAt, v.VoidedBy, v.VoidReason = &now, &a.ID, reason

@@ -32,6 +32,7 @@ func walkScreens(t *testing.T, show look) {
 	walkEnds(newWindow(t, p.URL), show)
 	walkGift(newWindow(t, p.URL), openData(t, env), show)
 	walkOffice(newWindow(t, p.URL), show)
+	walkPromoCodes(newWindow(t, p.URL), show)
 	walkLocked(newWindow(t, strict.URL), openData(t, strictEnv), show)
 }
 
