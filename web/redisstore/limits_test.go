@@ -179,6 +179,28 @@ func TestLocksNeitherReturnNorShrinkAsGuessesGrowOld(t *testing.T) {
 	})
 }
 
+func TestWhatIsLeftBeforeALockGrowsAsGuessesGrowOld(t *testing.T) {
+	each(t, func(t *testing.T, s *redisstore.Store) {
+		h := begin(t, s)
+		h.tries, h.caps[domain.LimitPhoneDay] = 1000, 1000
+		h.mustOpen("open", domain.OpenSend)
+		for i, left := range []int{4, 3, 2} {
+			if res := h.mustCheck("wrong"+strconv.Itoa(i), "wrong", domain.CheckWrong); res.Left != left {
+				t.Errorf("wrong guess %d leaves %d; expected %d", i+1, res.Left, left)
+			}
+		}
+		h.now = noon.Add(day)
+		h.with("second")
+		h.mustOpen("open2", domain.OpenSend)
+		h.mustCheck("wrong3", "wrong", domain.CheckWrong)
+		h.now = noon.Add(90 * day)
+		h.with("third")
+		if res := h.mustOpen("open3", domain.OpenSend); res.State.Left != 4 {
+			t.Errorf("with one wrong guess in 90 days %d are left; expected 4", res.State.Left)
+		}
+	})
+}
+
 func TestLift(t *testing.T) {
 	each(t, func(t *testing.T, s *redisstore.Store) {
 		l := newTill(t, s)
@@ -193,7 +215,7 @@ func TestLift(t *testing.T) {
 		l.now = noon.Add(2 * hour)
 		l.mustSpend(4, plain)
 		l.lift(plain, noon.Add(hour))
-		l.lift(plain, noon.Add(time.Minute))
+		l.lift(plain, noon.Add(-time.Second))
 		l.mustSpend(1, plain)
 		l.mustMeet(domain.Limit{Name: plain.Name, Wait: day}, plain)
 		if n := recorded(t, s, plain); n != 10 {
@@ -211,7 +233,9 @@ func TestLift(t *testing.T) {
 		l.lift(daily, l.now)
 		l.now = noon.Add(2 * time.Minute)
 		l.mustSpend(5, lock, daily)
+		// Of two that are used up the one with the longer wait is named, in whichever order they come.
 		l.mustMeet(domain.Limit{Name: lock.Name, Wait: 3 * day}, daily, lock)
+		l.mustMeet(domain.Limit{Name: lock.Name, Wait: 3 * day}, lock, daily)
 		l.lift(lock, l.now)
 		l.mustSpend(1, lock, daily)
 		// Who was never limited may be lifted too.
