@@ -107,6 +107,27 @@ type Queries interface {
 	// RecentMessages lists the newest messages of all phones, for the demo
 	// handset.
 	RecentMessages(ctx context.Context, limit int) ([]Message, error)
+
+	// Programmes lists every programme by name.
+	Programmes(ctx context.Context) ([]Programme, error)
+	// PromoRows lists codes by filter, newest first; see PromoFilter.
+	PromoRows(ctx context.Context, f PromoFilter) ([]PromoRow, error)
+	// PromoUses lists every use of a code, oldest first.
+	PromoUses(ctx context.Context, promoCodeID int64) ([]PromoUse, error)
+	// PromoAttempts lists the refused attempts to use a code, oldest first.
+	PromoAttempts(ctx context.Context, promoCodeID int64) ([]PromoAttempt, error)
+	// PromoEvents lists the history of a code, oldest first.
+	PromoEvents(ctx context.Context, promoCodeID int64) ([]PromoEventRow, error)
+	// TakenPromoCodes tells which of the codes exist, in any programme.
+	TakenPromoCodes(ctx context.Context, codes []string) ([]string, error)
+	// PromoBatch gives one batch.
+	PromoBatch(ctx context.Context, id int64) (PromoBatch, error)
+	// PromoBatchByRequest finds the batch that a request has made.
+	PromoBatchByRequest(ctx context.Context, requestID string) (PromoBatch, error)
+	// PromoBatches lists up to limit batches of the programmes (of every one
+	// when all is set) with ids below before (0: from the newest on), newest
+	// first.
+	PromoBatches(ctx context.Context, programmeIDs []int64, all bool, before int64, limit int) ([]PromoBatchRow, error)
 }
 
 // Tx is a transaction: every read of Queries, seeing its own writes, and
@@ -212,6 +233,17 @@ type Tx interface {
 	// CancelMessages cancels a contact's scheduled messages of a kind in a
 	// programme and returns them as they were.
 	CancelMessages(ctx context.Context, programmeID, contactID int64, kind MessageKind, reason string, at time.Time) ([]Message, error)
+
+	// ExtendPromo writes until when a code is good; nil: no end.
+	ExtendPromo(ctx context.Context, id int64, until *time.Time) error
+	// AddPromoEvent adds a line to a code's history.
+	AddPromoEvent(ctx context.Context, e PromoEvent) error
+	// AddPromoBatch inserts a batch; where its request id exists already it
+	// gives that batch's id and created=false.
+	AddPromoBatch(ctx context.Context, b PromoBatch) (id int64, created bool, err error)
+	// AddPromoCodes inserts many codes, hundreds in a statement, and gives the
+	// digits of those that were not taken already.
+	AddPromoCodes(ctx context.Context, codes []PromoCode) (added []string, err error)
 
 	// Enqueue adds a job that runs not before at; it exists when the
 	// transaction commits.

@@ -22,6 +22,7 @@ type PromoKind string
 const (
 	ReferralCode PromoKind = "referral" // for friends of its owner, never the owner
 	TrialCode    PromoKind = "trial"    // for its owner only, one use
+	BatchCode    PromoKind = "batch"    // of a batch: belongs to nobody, for any verified phone
 )
 
 // PromoState is what a supervisor or the program decided about a code.
@@ -42,14 +43,15 @@ type PromoCode struct {
 	ProgrammeID   int64
 	Code          string // ten digits
 	Kind          PromoKind
-	OwnerID       int64  // contact
-	OwnerPhone    string // E.164, of that contact
+	OwnerID       int64  // contact; 0: it belongs to nobody
+	OwnerPhone    string // E.164, of that contact; empty where there is none
 	State         PromoState
 	Discount      Discount
 	MaxUses       int
 	Used          int // confirmed + held, guarded by the database
 	ExpiresAt     *time.Time
-	SourceVisitID int64 // the visit that earned it
+	SourceVisitID int64 // the visit that earned it; 0: none
+	BatchID       int64 // the batch it was made in; 0: none
 	CreatedAt     time.Time
 }
 
@@ -82,13 +84,17 @@ func FoldPromoCode(typed string) string {
 // readPromoCode folds and checks what was typed before any database is asked.
 func readPromoCode(typed string) (string, *Refusal) {
 	code := FoldPromoCode(typed)
-	if len(code) != promoDigits || strings.Trim(code, "0123456789") != "" {
+	if !tenDigits(code) {
 		return "", &Refusal{Reason: ReasonMalformed}
 	}
 	if !dammValid(code) {
 		return "", &Refusal{Reason: ReasonTypo}
 	}
 	return code, nil
+}
+
+func tenDigits(code string) bool {
+	return len(code) == promoDigits && strings.Trim(code, "0123456789") == ""
 }
 
 // newPromoDigits draws a code: 9 uniform random digits and their check digit.

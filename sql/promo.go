@@ -18,12 +18,14 @@ import (
 
 // promoColumns need $1, the time by which holds have run out.
 const (
-	promoColumns = `p.id, p.programme_id, p.code, p.kind, p.owner_id, c.phone AS owner_phone, p.state,
+	promoColumns = `p.id, p.programme_id, p.code, p.kind,
+		coalesce(p.owner_id, 0) AS owner_id, coalesce(c.phone, '') AS owner_phone, p.state,
 		p.discount_percent AS "discount.percent", p.discount_kopecks AS "discount.kopecks",
-		p.max_uses, p.used - ` + promoRunOut + ` AS used, p.expires_at, p.source_visit_id, p.created_at`
+		p.max_uses, p.used - ` + promoRunOut + ` AS used, p.expires_at,
+		coalesce(p.source_visit_id, 0) AS source_visit_id, coalesce(p.batch_id, 0) AS batch_id, p.created_at`
 	promoRunOut = `(SELECT count(*) FROM redemptions h
 		WHERE h.promo_code_id = p.id AND h.state = 'held' AND h.held_until <= $1)`
-	promoTables = ` FROM promo_codes p JOIN contacts c ON c.id = p.owner_id`
+	promoTables = ` FROM promo_codes p LEFT JOIN contacts c ON c.id = p.owner_id`
 )
 
 func (q *queries) PromoCode(ctx context.Context, code string) (domain.PromoCode, error) {
@@ -100,13 +102,20 @@ func (t *tx) AddPromoRefusal(ctx context.Context, r domain.PromoRefusal) error {
 	return err
 }
 
+// promoRow is a code as its columns hold it: NULL where the domain has no id.
+type promoRow struct {
+	PromoCode            domain.PromoCode
+	Owner, Source, Batch *int64
+}
+
 // AddPromoCode takes Used as it is given, for fixtures; the domain gives 0.
 func (t *tx) AddPromoCode(ctx context.Context, p domain.PromoCode) (id int64, ok bool, err error) {
 	return t.addOnce(ctx, `INSERT INTO promo_codes (programme_id, code, kind, owner_id, state,
-			discount_percent, discount_kopecks, max_uses, used, expires_at, source_visit_id, created_at)
-		VALUES (:programme_id, :code, :kind, :owner_id, :state,
-			:discount.percent, :discount.kopecks, :max_uses, :used, :expires_at, :source_visit_id, :created_at)
-		ON CONFLICT (code) DO NOTHING RETURNING id`, p)
+			discount_percent, discount_kopecks, max_uses, used, expires_at, source_visit_id, batch_id, created_at)
+		VALUES (:promo_code.programme_id, :promo_code.code, :promo_code.kind, :owner, :promo_code.state,
+			:promo_code.discount.percent, :promo_code.discount.kopecks, :promo_code.max_uses, :promo_code.used,
+			:promo_code.expires_at, :source, :batch, :promo_code.created_at)
+		ON CONFLICT (code) DO NOTHING RETURNING id`, promoRow{p, orNull(p.OwnerID), orNull(p.SourceVisitID), orNull(p.BatchID)})
 }
 
 // LockPromoCodes locks by ascending id, as everything that locks several
@@ -140,7 +149,7 @@ func (t *tx) Hold(ctx context.Context, r domain.Redemption) (id int64, ok bool, 
 	n, err := t.exec(ctx, `UPDATE promo_codes SET used = used + 1
 		WHERE id = $1 AND programme_id = $2 AND state = 'active' AND used < max_uses
 			AND (expires_at IS NULL OR expires_at > $3)
-			AND ((kind = 'referral' AND (SELECT phone FROM contacts WHERE id = owner_id) <> $4)
+			AND (kind = 'batch' OR (kind = 'referral' AND (SELECT phone FROM contacts WHERE id = owner_id) <> $4)
 				OR (kind = 'trial' AND (SELECT phone FROM contacts WHERE id = owner_id) = $4))`,
 		r.PromoCodeID, r.ProgrammeID, r.HeldAt, r.FriendPhone)
 	if err != nil || n == 0 {
