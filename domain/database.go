@@ -124,6 +124,9 @@ type Queries interface {
 	PromoBatch(ctx context.Context, id int64) (PromoBatch, error)
 	// PromoBatchByRequest finds the batch that a request has made.
 	PromoBatchByRequest(ctx context.Context, requestID string) (PromoBatch, error)
+	// PromoBatchChoices lists the newest batches of the programmes, without
+	// counting anything.
+	PromoBatchChoices(ctx context.Context, programmeIDs []int64, all bool, limit int) ([]PromoBatch, error)
 	// PromoBatches lists up to limit batches of the programmes (of every one
 	// when all is set) with ids below before (0: from the newest on), newest
 	// first.

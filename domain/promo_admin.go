@@ -12,6 +12,8 @@ const (
 	// many batches.
 	promosPerPage  = 50
 	batchesPerPage = 20
+	// batchChoices is how many batches a list offers to choose among.
+	batchChoices = 100
 	// promosPerRead is how many codes an export asks the database for at once.
 	promosPerRead = 1000
 )

@@ -69,16 +69,25 @@ func (s *Service) SupervisedBatches(ctx context.Context, a Actor, before int64) 
 	return rows[:batchesPerPage], true, nil
 }
 
-// SupervisedBatch gives one batch of the actor's programmes.
-func (s *Service) SupervisedBatch(ctx context.Context, a Actor, id int64) (PromoBatch, error) {
+// BatchChoices gives the newest batches that a list of codes can be narrowed
+// to, and the chosen one among them where it is the actor's.
+func (s *Service) BatchChoices(ctx context.Context, a Actor, chosen int64) ([]PromoBatch, error) {
 	if !a.Supervises() {
-		return PromoBatch{}, forbidden()
+		return nil, forbidden()
 	}
-	b, err := s.DB.PromoBatch(ctx, id)
-	if err == nil && !a.SupervisesProgramme(b.ProgrammeID) {
-		return PromoBatch{}, notFound()
+	ids, all := a.SupervisedProgrammes()
+	list, err := s.DB.PromoBatchChoices(ctx, ids, all, batchChoices)
+	if err != nil || chosen == 0 || slices.ContainsFunc(list, func(b PromoBatch) bool { return b.ID == chosen }) {
+		return list, err
 	}
-	return b, err
+	b, err := s.DB.PromoBatch(ctx, chosen)
+	switch {
+	case IsNotFound(err) || err == nil && !a.SupervisesProgramme(b.ProgrammeID):
+		return list, nil
+	case err != nil:
+		return nil, err
+	}
+	return append(list, b), nil
 }
 
 // CreateBatch makes codes that belong to nobody: all of them or none. The same

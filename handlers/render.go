@@ -93,6 +93,7 @@ func (h *Handlers) page(c echo.Context, title string) views.Page {
 		item("nav.promo_check", "/promo-check")
 	case a.Supervises():
 		item("nav.visits", "/visits")
+		item("nav.promo_codes", "/promo-codes")
 		item("nav.promo_check", "/promo-check")
 	}
 	return p

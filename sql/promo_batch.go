@@ -18,6 +18,16 @@ func (q *queries) PromoBatchByRequest(ctx context.Context, requestID string) (do
 	return one[domain.PromoBatch](ctx, q, `SELECT `+batchColumns+` FROM promo_batches b WHERE b.request_id = $1`, requestID)
 }
 
+func (q *queries) PromoBatchChoices(ctx context.Context, programmeIDs []int64, all bool, limit int) ([]domain.PromoBatch, error) {
+	where, args := `TRUE`, []any{}
+	if !all {
+		where, args = in("b.programme_id", programmeIDs, args)
+	}
+	args = append(args, limit)
+	return many[domain.PromoBatch](ctx, q, `SELECT `+batchColumns+` FROM promo_batches b
+		WHERE `+where+` ORDER BY b.id DESC LIMIT `+placeholder(len(args)), args...)
+}
+
 // PromoBatches counts run-out holds once for a batch and not once for each of
 // its thousands of codes.
 func (q *queries) PromoBatches(ctx context.Context, programmeIDs []int64, all bool, before int64, limit int) ([]domain.PromoBatchRow, error) {

@@ -29,6 +29,9 @@ type route struct {
 	handler      func(*handlers.Handlers, echo.Context) error
 }
 
+// importPath is the one form that may be long; see maxImport.
+const importPath = "/promo-batches/import"
+
 // routes is every URL of the program. A state change is a new resource, so
 // that a handler does one thing.
 var routes = []route{
@@ -68,6 +71,21 @@ var routes = []route{
 
 	{http.MethodGet, "/visits", supervisors, (*handlers.Handlers).Visits},
 	{http.MethodGet, "/visits/:id", counter, (*handlers.Handlers).ShowVisit},
+
+	{http.MethodGet, "/promo-codes", supervisors, (*handlers.Handlers).PromoCodes},
+	{http.MethodGet, "/promo-codes.csv", supervisors, (*handlers.Handlers).ExportPromoCodes},
+	{http.MethodGet, "/promo-codes/:id", supervisors, (*handlers.Handlers).ShowPromoCode},
+	{http.MethodGet, "/promo-codes/:id/freezes", supervisors, (*handlers.Handlers).NewPromoFreeze},
+	{http.MethodPost, "/promo-codes/:id/freezes", supervisors, (*handlers.Handlers).CreatePromoFreeze},
+	{http.MethodGet, "/promo-codes/:id/thaws", supervisors, (*handlers.Handlers).NewPromoThaw},
+	{http.MethodPost, "/promo-codes/:id/thaws", supervisors, (*handlers.Handlers).CreatePromoThaw},
+	{http.MethodGet, "/promo-codes/:id/extensions", supervisors, (*handlers.Handlers).NewPromoExtension},
+	{http.MethodPost, "/promo-codes/:id/extensions", supervisors, (*handlers.Handlers).CreatePromoExtension},
+	{http.MethodGet, "/promo-batches", supervisors, (*handlers.Handlers).PromoBatches},
+	{http.MethodGet, "/promo-batches/new", supervisors, (*handlers.Handlers).NewPromoBatch},
+	{http.MethodPost, "/promo-batches/new", supervisors, (*handlers.Handlers).CreatePromoBatch},
+	{http.MethodGet, importPath, supervisors, (*handlers.Handlers).NewPromoImport},
+	{http.MethodPost, importPath, supervisors, (*handlers.Handlers).CreatePromoImport},
 
 	{http.MethodGet, "/handset", shown, (*handlers.Handlers).Handset},
 	{http.MethodPost, "/handset/messages/:id/sendings", shown, (*handlers.Handlers).CreateHandsetSending},

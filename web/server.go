@@ -18,8 +18,13 @@ import (
 // inline. style-src needs no exception: htmx is told to bring no styles.
 const contentPolicy = "default-src 'self'; img-src 'self' data:; object-src 'none'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
 
-// maxBody is far above any form here, in bytes as echo reads them.
-const maxBody = "64K"
+// maxBody is far above any form here but one, in bytes as echo reads them.
+// maxImport is for that one: a file and a pasted text, a mebibyte each, and
+// the rest of their form.
+const (
+	maxBody   = "64K"
+	maxImport = "2112K"
+)
 
 // newServer puts the handlers behind what every request passes.
 func newServer(cfg Config, h *handlers.Handlers, log *slog.Logger) (*http.Server, error) {
@@ -49,7 +54,8 @@ func newServer(cfg Config, h *handlers.Handlers, log *slog.Logger) (*http.Server
 			return &domain.Error{Kind: domain.Internal, Err: err}
 		}}),
 		securityHeaders(h.Secure),
-		middleware.BodyLimit(maxBody),
+		middleware.BodyLimitWithConfig(middleware.BodyLimitConfig{Limit: maxBody, Skipper: long}),
+		middleware.BodyLimitWithConfig(middleware.BodyLimitConfig{Limit: maxImport}),
 		middleware.GzipWithConfig(middleware.GzipConfig{MinLength: 1024}),
 		h.Language,
 		handlers.Readable,
@@ -66,6 +72,9 @@ func newServer(cfg Config, h *handlers.Handlers, log *slog.Logger) (*http.Server
 		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelWarn),
 	}, nil
 }
+
+// long tells the form that may be longer than the others.
+func long(c echo.Context) bool { return c.Path() == importPath }
 
 // addressReader believes X-Forwarded-For only from the configured proxies;
 // without any, the peer of the connection is the client.
