@@ -101,7 +101,7 @@ func (s *Service) CreateBatch(ctx context.Context, a Actor, f BatchForm) (PromoB
 	code := batchCode(batch)
 	var ok bool
 	if batch.Size, ok = readCount(f.Size, MaxBatch); !ok {
-		fields["size"] = Say("promo_batch.size_bounds", "Most", MaxBatch)
+		fields["size"] = Say("promo_batch.size_bounds")
 	}
 	if code.MaxUses, ok = readCount(f.Uses, maxBatchUses); !ok {
 		fields["uses"] = Say("promo_batch.uses_bounds", "Most", maxBatchUses)
@@ -183,7 +183,7 @@ func (s *Service) addBatch(ctx context.Context, b PromoBatch, fill func(ctx cont
 		}
 		earlier, err := tx.PromoBatch(ctx, id)
 		if err == nil && earlier.StaffID != b.StaffID {
-			return formStale()
+			return notFound() // the id is no key to another's batch
 		}
 		b = earlier
 		return err

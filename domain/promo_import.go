@@ -59,7 +59,7 @@ func (s *Service) ImportCodes(ctx context.Context, a Actor, f ImportForm) (Promo
 	case err == nil && earlier.StaffID == a.ID:
 		return earlier, nil
 	case err == nil:
-		return PromoBatch{}, formStale()
+		return PromoBatch{}, notFound()
 	case !IsNotFound(err):
 		return PromoBatch{}, err
 	}
@@ -157,7 +157,7 @@ func (r *importReader) read(text string) {
 			continue
 		}
 		if rows++; rows > MaxBatch {
-			r.fault(line, "", "promo_import.too_many", "Most", MaxBatch)
+			r.fault(line, "", "promo_import.too_many")
 			return
 		}
 		r.row(line, cells)

@@ -102,7 +102,7 @@ func PromoBatchesPage(p Page, v PromoBatchesView) templ.Component {
 				if templ_7745c5c3_Err != nil {
 					return templ_7745c5c3_Err
 				}
-				templ_7745c5c3_Err = LinkButton(Action{Label: T(ctx, "promo_import.title"), Icon: "document", Kind: Secondary, URL: "/promo-batches/import"}).Render(ctx, templ_7745c5c3_Buffer)
+				templ_7745c5c3_Err = LinkButton(Action{Label: T(ctx, "promo_import.title"), Kind: Secondary, URL: "/promo-batches/import"}).Render(ctx, templ_7745c5c3_Buffer)
 				if templ_7745c5c3_Err != nil {
 					return templ_7745c5c3_Err
 				}

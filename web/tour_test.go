@@ -31,6 +31,7 @@ func walkScreens(t *testing.T, show look) {
 	walkPromo(newWindow(t, p.URL), p, openData(t, env), show)
 	walkEnds(newWindow(t, p.URL), show)
 	walkOffice(newWindow(t, p.URL), show)
+	walkPromoCodes(newWindow(t, p.URL), show)
 	walkLocked(newWindow(t, strict.URL), openData(t, strictEnv), show)
 }
 
