@@ -39,6 +39,11 @@ func ofVisit(method, tail, want, ended string, form ...string) accessRow {
 	return accessRow{method, "/visits/:id" + tail, form, [people]string{"in", want, "404", "404", "store", "403", "403", "403"}, ended}
 }
 
+// office is a room of supervisors, the same for all of a programme.
+func office(want string) [people]string {
+	return [people]string{"in", "403", "403", "403", "403", want, want, want}
+}
+
 const summary = "/visits/:id/summary"
 
 var accessTable = []accessRow{
@@ -78,6 +83,21 @@ var accessTable = []accessRow{
 
 	{"GET", "/visits", nil, [people]string{"in", "403", "403", "403", "403", "ok", "ok", "ok"}, ""},
 	{"GET", "/visits/:id", nil, [people]string{"in", "/visits/:id/outcome", "404", "404", "store", "ok", "404", "ok"}, summary},
+
+	{"GET", "/promo-codes", nil, office("ok"), ""},
+	{"GET", "/promo-codes.csv", nil, office("ok"), ""},
+	{"GET", "/promo-codes/:id", nil, office("ok"), ""},
+	{"GET", "/promo-codes/:id/freezes", nil, office("ok"), ""},
+	{"POST", "/promo-codes/:id/freezes", nil, office("bad"), ""},
+	{"GET", "/promo-codes/:id/thaws", nil, office("ok"), ""},
+	{"POST", "/promo-codes/:id/thaws", nil, office("bad"), ""},
+	{"GET", "/promo-codes/:id/extensions", nil, office("ok"), ""},
+	{"POST", "/promo-codes/:id/extensions", nil, office("bad"), ""},
+	{"GET", "/promo-batches", nil, office("ok"), ""},
+	{"GET", "/promo-batches/new", nil, office("ok"), ""},
+	{"POST", "/promo-batches/new", nil, office("bad"), ""},
+	{"GET", "/promo-batches/import", nil, office("ok"), ""},
+	{"POST", "/promo-batches/import", nil, office("bad"), ""},
 
 	{"GET", "/handset", nil, [people]string{"ok", "ok", "ok", "ok", "ok", "ok", "ok", "ok"}, ""},
 	{"POST", "/handset/messages/:id/sendings", nil, [people]string{"/handset", "/handset", "/handset", "/handset", "/handset", "/handset", "/handset", "/handset"}, ""},
@@ -163,6 +183,8 @@ func testAccess(t *testing.T, env []string) {
 			// A visit of its own for each row, so that what anna does in one
 			// does not change the next.
 			id = idOf(all[anna].walk(p, customer{phone: fmt.Sprintf("+7 916 800 00 %02d", n), unverified: true}, domain.StepOutcome))
+		case strings.HasPrefix(row.path, "/promo-codes/:id"):
+			id = db.one(`SELECT min(id) FROM promo_codes`)
 		case strings.HasPrefix(row.path, "/handset/"):
 			id = message
 		}
