@@ -185,7 +185,7 @@ func swapOf(from, to int) swap {
 	return swap{binaryOf(from), binaryOf(to), []byte(strconv.Itoa(from)), []byte(strconv.Itoa(to))}
 }
 
-var tenDigits = regexp.MustCompile(`^[0-9]{10}$`)
+var tenDigits = regexp.MustCompile(`^\d{10}$`)
 
 // changed gives a parameter with other ids. Ten digits are a new promo code,
 // of which there can be only one.
