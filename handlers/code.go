@@ -107,6 +107,7 @@ func (h *Handlers) codeView(a domain.Actor, v domain.Visit, state domain.Challen
 		VisitFrame: frame(v, domain.StepCode, f), State: state, Asking: state.Live,
 		Now: h.Service.Now(), Location: locationOf(a), Length: h.Service.Settings.CodeLength, NextURL: stepURL(v),
 		PromoNeedsPhone: h.Service.Settings.PromoNeedsVerifiedPhone,
+		SelfOnly:        a.Store().SelfEntry, SelfURL: h.Service.SelfURL(v), Later: h.Service.Settings.CodeLater,
 	}
 }
 
@@ -116,7 +117,7 @@ func (h *Handlers) code(c echo.Context, status int, v views.CodeView) error {
 	if isHTMX(c.Request()) {
 		c.Response().Header().Set("Prilavok-Part", "1")
 	}
-	if !v.Asking {
+	if !v.Asking || v.SelfOnly {
 		// The field is gone, so the summary can't lead to it.
 		for i := range v.Faults {
 			v.Faults[i].Field = ""

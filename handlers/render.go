@@ -95,6 +95,9 @@ func (h *Handlers) page(c echo.Context, title string) views.Page {
 		item("nav.visits", "/visits")
 		item("nav.limits", "/limits")
 		item("nav.promo_check", "/promo-check")
+		if a.Role == domain.Administrator {
+			item("nav.stores", "/stores")
+		}
 	}
 	return p
 }
