@@ -6,7 +6,6 @@ import (
 	_ "embed"
 	"encoding/hex"
 	"errors"
-	"fmt"
 	"strconv"
 	"time"
 
@@ -23,9 +22,6 @@ const (
 	// paceKept is how long after its last SMS a phone is remembered; then the
 	// pauses start again from the first. No pause may be longer.
 	paceKept = time.Hour
-	// guessWindow is the "day" of TriesPerDay. It is fixed and begins with the
-	// first wrong guess, so a steady trickle can't push it ahead of itself.
-	guessWindow = 24 * time.Hour
 )
 
 //go:embed lua/challenge.lua
@@ -37,16 +33,20 @@ var luaOpen string
 //go:embed lua/check.lua
 var luaCheck string
 
+//go:embed lua/look.lua
+var luaLook string
+
 // A Script is asked for by its hash and sent whole when Redis doesn't know
 // it (any more).
 var (
-	openScript  = redis.NewScript(luaChallenge + luaOpen)
-	checkScript = redis.NewScript(luaChallenge + luaCheck)
+	openScript  = redis.NewScript(luaLimits + luaChallenge + luaOpen)
+	checkScript = redis.NewScript(luaLimits + luaChallenge + luaCheck)
+	lookScript  = redis.NewScript(luaLimits + luaChallenge + luaLook)
 )
 
-// Challenges implements domain.Challenges. Each decision is one script, so
-// any number of callers and instances see one order of events. All keys of a
-// phone carry the same hash tag and so live in one slot of a cluster.
+// Challenges implements domain.Challenges. Each decision is one script over
+// challenge, pace and budgets, so any number of callers and instances see one
+// order of events.
 type Challenges struct{ store *Store }
 
 var _ domain.Challenges = (*Challenges)(nil)
@@ -54,16 +54,17 @@ var _ domain.Challenges = (*Challenges)(nil)
 // Challenges gives the code challenges kept in this Redis.
 func (s *Store) Challenges() *Challenges { return &Challenges{store: s} }
 
-// keys are those of challenge.lua, in its order.
-func (c *Challenges) keys(phoneKey string, visitID int64) []string {
-	phone := c.store.prefix + "pc:{" + phoneKey + "}:"
-	return []string{phone + "visit:" + strconv.FormatInt(visitID, 10), phone + "pace", phone + "wrong"}
+// call begins with the keys of challenge.lua, in its order.
+func (c *Challenges) call(phoneKey string, visitID int64) *luaCall {
+	return c.store.call(
+		c.store.limitKey("visit:"+phoneKey+":"+strconv.FormatInt(visitID, 10)),
+		c.store.limitKey("pace:"+phoneKey),
+	)
 }
 
-// sharedArgs are ARGV 1–8 of challenge.lua.
-func sharedArgs(now time.Time, tries, triesPerDay int, request, digest string) []any {
-	return []any{now.UnixMilli(), tries, triesPerDay, request, digest,
-		challengeKept.Milliseconds(), paceKept.Milliseconds(), guessWindow.Milliseconds()}
+// sharedArgs are ARGV 4–8 of challenge.lua.
+func sharedArgs(request, digest string, tries int) []any {
+	return []any{request, digest, tries, challengeKept.Milliseconds(), paceKept.Milliseconds()}
 }
 
 // shortRequest bounds what a form may write into a field's name. An empty id
@@ -77,33 +78,25 @@ func shortRequest(id, content string) string {
 }
 
 // Open opens a challenge or repeats the live one. A repeated SMS gives the
-// code its whole lifetime again, but no try. A phone with no guesses left
-// today is Locked even if its challenge still lives.
-func (c *Challenges) Open(ctx context.Context, r domain.OpenRequest) (domain.OpenResult, error) {
+// code its whole lifetime again, but no try.
+func (c *Challenges) Open(ctx context.Context, r domain.OpenRequest) (res domain.OpenResult, err error) {
 	// Limits that are missing are our fault; going on would mean no limits.
 	if len(r.ResendAfter) == 0 || r.Lifetime <= 0 || r.ID == "" || r.Digest == "" {
-		return domain.OpenResult{}, errors.New("redis: open: the request lacks its id, digest, lifetime or pauses")
+		return res, errors.New("redis: open: the request lacks its id, digest, lifetime or pauses")
 	}
-	args := append(sharedArgs(r.Now, r.Tries, r.TriesPerDay, shortRequest(r.RequestID, ""), r.Digest), r.Lifetime.Milliseconds(), r.ID)
+	args := append(sharedArgs(shortRequest(r.RequestID, ""), r.Digest, r.Tries), r.Lifetime.Milliseconds(), r.ID)
 	for _, pause := range r.ResendAfter {
 		args = append(args, min(pause, paceKept).Milliseconds())
 	}
-	var res domain.OpenResult
-	err := c.store.within(ctx, func(ctx context.Context) error {
-		reply, err := openScript.Run(ctx, c.store.client, c.keys(r.PhoneKey, r.VisitID), args...).Slice()
-		if err != nil {
-			return err
-		}
-		if len(reply) != 5 {
-			return fmt.Errorf("open: a reply of %d parts", len(reply))
-		}
-		stored, err := readRecord(reply[2], reply[3], reply[4])
+	call := c.call(r.PhoneKey, r.VisitID).some("sends", r.Sends).some("wrongs", r.Wrongs)
+	err = call.run(ctx, openScript, r.Now, args, 5, func(reply []any) error {
+		stored, err := readRecord(reply[4])
 		if err != nil {
 			return err
 		}
 		res = domain.OpenResult{
-			Verdict: domain.OpenVerdict(text(reply[0])), Wait: millis(reply[1]),
-			State: stored.state(r.Now),
+			Verdict: domain.OpenVerdict(text(reply[0])), Wait: millis(reply[1]), Limit: limit(reply[2], reply[3]),
+			State: stored.state(r.Now, r.Tries),
 		}
 		if stored.remembered(r.Now.UnixMilli()) {
 			res.ID, res.Sends = stored.id, int(stored.sends)
@@ -116,23 +109,22 @@ func (c *Challenges) Open(ctx context.Context, r domain.OpenRequest) (domain.Ope
 // Check counts the guess first and compares after. Every counted answer of a
 // challenge is remembered with its request, not only the last one: of two
 // tabs that send at once, each may lose its answer and ask again. Another code
-// under the same request id is another guess, and counted.
-func (c *Challenges) Check(ctx context.Context, r domain.CheckRequest) (domain.CheckResult, error) {
-	args := sharedArgs(r.Now, r.Tries, r.TriesPerDay, shortRequest(r.RequestID, r.Digest), r.Digest)
-	var res domain.CheckResult
-	err := c.store.within(ctx, func(ctx context.Context) error {
-		reply, err := checkScript.Run(ctx, c.store.client, c.keys(r.PhoneKey, r.VisitID), args...).Slice()
+// under the same request id is another guess, and counted. State.Silent is not
+// told: a check knows of no budgets of SMS.
+func (c *Challenges) Check(ctx context.Context, r domain.CheckRequest) (res domain.CheckResult, err error) {
+	args := sharedArgs(shortRequest(r.RequestID, r.Digest), r.Digest, r.Tries)
+	call := c.call(r.PhoneKey, r.VisitID).some("wrongs", r.Wrongs).with("sends", nil)
+	err = call.run(ctx, checkScript, r.Now, args, 8, func(reply []any) error {
+		stored, err := readRecord(reply[7])
 		if err != nil {
 			return err
 		}
-		if len(reply) != 6 {
-			return fmt.Errorf("check: a reply of %d parts", len(reply))
-		}
 		res = domain.CheckResult{
-			Verdict: domain.CheckVerdict(text(reply[0])), Repeated: number(reply[1]) == 1, Wait: millis(reply[2]),
-			ID: text(reply[3]), Left: int(number(reply[4])),
+			Verdict: domain.CheckVerdict(text(reply[0])), Repeated: number(reply[1]) == 1,
+			ID: text(reply[2]), Left: int(number(reply[3])), Limit: limit(reply[5], reply[6]),
+			State: stored.state(r.Now, r.Tries),
 		}
-		if sent := number(reply[5]); sent > 0 {
+		if sent := number(reply[4]); sent > 0 {
 			res.SentAt = time.UnixMilli(sent).UTC()
 		}
 		return nil
@@ -141,51 +133,42 @@ func (c *Challenges) Check(ctx context.Context, r domain.CheckRequest) (domain.C
 }
 
 // Look reads the state for a screen, in one round trip.
-func (c *Challenges) Look(ctx context.Context, phoneKey string, visitID int64, now time.Time) (domain.ChallengeState, error) {
-	keys := c.keys(phoneKey, visitID)
-	var state domain.ChallengeState
-	err := c.store.within(ctx, func(ctx context.Context) error {
-		var challenge, pace, wrong *redis.SliceCmd
-		_, err := c.store.client.Pipelined(ctx, func(p redis.Pipeliner) error {
-			challenge = p.HMGet(ctx, keys[0], "id", "expires", "sends", "tries", "max", "verified")
-			pace = p.HMGet(ctx, keys[1], "next")
-			wrong = p.HMGet(ctx, keys[2], "n", "from", "max")
-			return nil
-		})
+func (c *Challenges) Look(ctx context.Context, r domain.LookRequest) (state domain.ChallengeState, err error) {
+	call := c.call(r.PhoneKey, r.VisitID).some("sends", r.Sends).some("wrongs", r.Wrongs)
+	err = call.run(ctx, lookScript, r.Now, sharedArgs("", "", r.Tries), 2, func(reply []any) error {
+		stored, err := readRecord(reply[1])
 		if err != nil {
 			return err
 		}
-		stored, err := readRecord(challenge.Val(), pace.Val(), wrong.Val())
-		if err != nil {
-			return err
-		}
-		state = stored.state(now)
+		state = stored.state(r.Now, r.Tries)
 		return nil
 	})
 	return state, err
 }
 
-// record is what is stored for one phone and visit; times are milliseconds.
+// record is what Redis knows of one phone and visit; times are milliseconds.
 type record struct {
-	id                         string
-	expires, sends, tries, max int64
-	verified                   bool
-	nextSMS                    int64
-	wrong, wrongFrom, wrongMax int64
+	id                    string
+	expires, sends, tries int64
+	verified              bool
+	nextSMS               int64
+	room                  int64 // wrong guesses that all budgets have left
+	barred, silent        domain.Limit
 }
 
-// readRecord takes the fields in the order in which Look and open.lua ask.
-func readRecord(challenge, pace, wrong any) (record, error) {
-	c, ok1 := challenge.([]any)
-	p, ok2 := pace.([]any)
-	w, ok3 := wrong.([]any)
-	if !ok1 || !ok2 || !ok3 || len(c) != 6 || len(p) != 1 || len(w) != 3 {
-		return record{}, errors.New("a reply of an unknown form")
+// readRecord takes the parts in the order of state in challenge.lua.
+func readRecord(reply any) (record, error) {
+	r, ok := reply.([]any)
+	if !ok || len(r) != 7 {
+		return record{}, errors.New("a state of an unknown form")
+	}
+	c, ok := r[0].([]any)
+	if !ok || len(c) != 5 {
+		return record{}, errors.New("a challenge of an unknown form")
 	}
 	return record{
-		id: text(c[0]), expires: number(c[1]), sends: number(c[2]), tries: number(c[3]), max: number(c[4]),
-		verified: number(c[5]) == 1, nextSMS: number(p[0]),
-		wrong: number(w[0]), wrongFrom: number(w[1]), wrongMax: number(w[2]),
+		id: text(c[0]), expires: number(c[1]), sends: number(c[2]), tries: number(c[3]), verified: number(c[4]) == 1,
+		nextSMS: number(r[1]), room: number(r[2]), barred: limit(r[3], r[4]), silent: limit(r[5], r[6]),
 	}, nil
 }
 
@@ -194,17 +177,10 @@ func (r record) remembered(now int64) bool {
 	return r.id != "" && now < r.expires+challengeKept.Milliseconds()
 }
 
-func (r record) state(at time.Time) domain.ChallengeState {
+func (r record) state(at time.Time, tries int) domain.ChallengeState {
 	now := at.UnixMilli()
 	until := func(then int64) time.Duration { return time.Duration(max(0, then-now)) * time.Millisecond }
-	s := domain.ChallengeState{Resend: until(r.nextSMS)}
-	today, runs := r.wrong, r.wrongFrom+guessWindow.Milliseconds()
-	if now >= runs {
-		today = 0
-	}
-	if r.wrongMax > 0 && today >= r.wrongMax {
-		s.DayLock = min(until(runs), guessWindow)
-	}
+	s := domain.ChallengeState{Resend: until(r.nextSMS), Barred: r.barred, Silent: r.silent}
 	if !r.remembered(now) {
 		return s
 	}
@@ -213,30 +189,10 @@ func (r record) state(at time.Time) domain.ChallengeState {
 	case r.verified:
 		s.Verified = true
 	case now >= r.expires:
-	case r.tries >= r.max:
+	case int(r.tries) >= tries:
 		s.Locked = true
-	case s.DayLock == 0:
-		s.Live, s.Expires, s.Left = true, until(r.expires), int(r.max-r.tries)
-		if r.wrongMax > 0 {
-			s.Left = min(s.Left, int(r.wrongMax-today))
-		}
+	case r.barred.Name == "":
+		s.Live, s.Expires, s.Left = true, until(r.expires), min(tries-int(r.tries), int(r.room))
 	}
 	return s
 }
-
-// text is a reply's string; empty for none.
-func text(reply any) string {
-	s, _ := reply.(string)
-	return s
-}
-
-// number is a reply's whole number, sent as such or as text; 0 for none.
-func number(reply any) int64 {
-	if n, ok := reply.(int64); ok {
-		return n
-	}
-	n, _ := strconv.ParseInt(text(reply), 10, 64)
-	return n
-}
-
-func millis(reply any) time.Duration { return time.Duration(number(reply)) * time.Millisecond }

@@ -10,91 +10,12 @@ import (
 	"prilavok/web/redisstore"
 )
 
-// talk is one visit with one phone, as the domain would ask for it.
-type talk struct {
-	t     *testing.T
-	store *redisstore.Store
-	phone string
-	visit int64
-	id    string // of the challenge that Open would begin
-	right string // digest of the code of that challenge
-	now   time.Time
-}
-
-func begin(t *testing.T, s *redisstore.Store) *talk {
-	return &talk{t: t, store: s, phone: "phone-" + domain.RandomToken(8), visit: 7, id: "first", right: "digest-first", now: noon}
-}
-
-// with begins another challenge with what follows.
-func (h *talk) with(id string) { h.id, h.right = id, "digest-"+id }
-
-func (h *talk) openRequest(requestID string) domain.OpenRequest {
-	return domain.OpenRequest{
-		PhoneKey: h.phone, VisitID: h.visit, RequestID: requestID, ID: h.id, Digest: h.right, Now: h.now,
-		Lifetime: 5 * time.Minute, ResendAfter: []time.Duration{30 * time.Second, time.Minute, 2 * time.Minute}, Tries: 3, TriesPerDay: 5,
-	}
-}
-
-func (h *talk) checkRequest(requestID, digest string) domain.CheckRequest {
-	return domain.CheckRequest{PhoneKey: h.phone, VisitID: h.visit, RequestID: requestID, Digest: digest, Now: h.now, Tries: 3, TriesPerDay: 5}
-}
-
-// mustOpen asks for an SMS, holds the verdict against want, and looks at the
-// TTLs and at the state that a screen would read.
-func (h *talk) mustOpen(requestID string, want domain.OpenVerdict) domain.OpenResult {
-	h.t.Helper()
-	res, err := h.store.Challenges().Open(h.t.Context(), h.openRequest(requestID))
-	if err != nil {
-		h.t.Fatal(err)
-	}
-	if res.Verdict != want {
-		h.t.Fatalf("open %s is %s; expected %s", requestID, res.Verdict, want)
-	}
-	if state := h.look(); state != res.State {
-		h.t.Errorf("open %s: state is %+v, and a look gives %+v", requestID, res.State, state)
-	}
-	checkTTLs(h.t, h.store)
-	return res
-}
-
-func (h *talk) mustCheck(requestID, digest string, want domain.CheckVerdict) domain.CheckResult {
-	h.t.Helper()
-	res, err := h.store.Challenges().Check(h.t.Context(), h.checkRequest(requestID, digest))
-	if err != nil {
-		h.t.Fatal(err)
-	}
-	if res.Verdict != want {
-		h.t.Fatalf("check %s is %s; expected %s", requestID, res.Verdict, want)
-	}
-	checkTTLs(h.t, h.store)
-	return res
-}
-
-func (h *talk) look() domain.ChallengeState {
-	h.t.Helper()
-	state, err := h.store.Challenges().Look(h.t.Context(), h.phone, h.visit, h.now)
-	if err != nil {
-		h.t.Fatal(err)
-	}
-	return state
-}
-
-// compared is how many guesses of this challenge have reached the compare.
-func (h *talk) compared() int {
-	h.t.Helper()
-	n, err := h.store.Client().HGet(h.t.Context(), h.store.Prefix()+"pc:{"+h.phone+"}:visit:"+strconv.FormatInt(h.visit, 10), "compared").Int()
-	if err != nil {
-		h.t.Fatal(err)
-	}
-	return n
-}
-
-func TestThreeWrongCodesLockTheRightOne(t *testing.T) {
+func TestPhoneCode_03_ThreeWrongCodesLockTheRightOne(t *testing.T) {
 	each(t, func(t *testing.T, s *redisstore.Store) {
 		h := begin(t, s)
 		h.mustOpen("open", domain.OpenSend)
 		for i, left := range []int{2, 1, 0} {
-			if res := h.mustCheck("wrong"+strconv.Itoa(i), "wrong", domain.CheckWrong); res.Left != left || res.ID != "first" || res.Repeated {
+			if res := h.mustCheck("wrong"+strconv.Itoa(i), "wrong", domain.CheckWrong); res.Left != left || res.ID != "first" || res.Repeated || res.Limit.Name != "" {
 				t.Errorf("after %d wrong codes: %+v; expected %d left", i+1, res, left)
 			}
 		}
@@ -102,9 +23,58 @@ func TestThreeWrongCodesLockTheRightOne(t *testing.T) {
 		if state := h.look(); !state.Locked || state.Live || state.Verified || state.Left != 0 {
 			t.Errorf("a locked challenge looks like %+v", state)
 		}
-		if h.compared() != 3 {
-			t.Errorf("%d guesses were compared; expected 3", h.compared())
+		if h.compared() != 3 || h.counted() != 3 {
+			t.Errorf("%d guesses were compared and %d counted; expected 3", h.compared(), h.counted())
 		}
+	})
+}
+
+func TestPhoneCode_03_FiveWrongCodesLockThePhone(t *testing.T) {
+	each(t, func(t *testing.T, s *redisstore.Store) {
+		h := begin(t, s)
+		h.mustOpen("open", domain.OpenSend)
+		for i := range 3 {
+			h.mustCheck("wrong"+strconv.Itoa(i), "wrong", domain.CheckWrong)
+		}
+		h.with("second")
+		h.now = noon.Add(30 * time.Second)
+		if res := h.mustOpen("new", domain.OpenSend); res.ID != "second" || res.Sends != 1 || res.State.Left != 2 || res.State.Locked {
+			t.Errorf("open after a lock gave %+v; expected a challenge with the 2 guesses that the phone has left", res)
+		}
+		if res := h.mustCheck("wrong4", "wrong", domain.CheckWrong); res.Left != 1 || res.Limit.Name != "" {
+			t.Errorf("the 4th wrong guess gave %+v; expected 1 left", res)
+		}
+		// The 5th meets both limits of the phone; the one with the longer wait is named.
+		if res := h.mustCheck("wrong5", "wrong", domain.CheckWrong); res.Left != 0 || res.Limit != (domain.Limit{Name: domain.LimitPhoneLock, Wait: day}) {
+			t.Errorf("the 5th wrong guess gave %+v; expected a lock of a day", res)
+		}
+		h.now = noon.Add(time.Minute)
+		lock := domain.Limit{Name: domain.LimitPhoneLock, Wait: day - 30*time.Second}
+		if res := h.mustCheck("right", h.right, domain.CheckLimited); res.Limit != lock || res.Left != 0 {
+			t.Errorf("the right code on a locked phone gave %+v", res)
+		}
+		if res := h.mustCheck("wrong5", "wrong", domain.CheckWrong); !res.Repeated || res.Limit != lock {
+			t.Errorf("the 5th wrong guess once more gave %+v", res)
+		}
+		if state := h.look(); state.Live || state.Left != 0 || state.Barred != lock || state.Silent.Name != "" {
+			t.Errorf("a locked phone looks like %+v", state)
+		}
+		h.now = noon.Add(10 * time.Minute)
+		lock.Wait = day - 9*time.Minute - 30*time.Second
+		if res := h.mustOpen("locked", domain.OpenLimited); res.Limit != lock || res.State.Barred != lock {
+			t.Errorf("open on a locked phone gave %+v", res)
+		}
+		if h.compared() != 2 || h.counted() != 5 {
+			t.Errorf("%d guesses were compared and %d counted; expected 2 and 5", h.compared(), h.counted())
+		}
+		h.now = noon.Add(30*time.Second + day - time.Millisecond)
+		h.mustOpen("early", domain.OpenLimited)
+		h.now = noon.Add(30*time.Second + day)
+		h.with("third")
+		if res := h.mustOpen("next day", domain.OpenSend); res.State.Left != 3 || res.State.Barred.Name != "" {
+			t.Errorf("the next day gave %+v", res)
+		}
+		h.mustCheck("right", h.right, domain.CheckRight)
 	})
 }
 
@@ -128,43 +98,34 @@ func TestRightCode(t *testing.T) {
 			t.Errorf("a verified challenge looks like %+v", state)
 		}
 		// The wrong guess of before stays counted, the right one does not.
-		wrong := h.wrongToday()
-		if wrong != 1 {
-			t.Errorf("%d wrong guesses are counted for the phone; expected 1", wrong)
+		if h.counted() != 1 {
+			t.Errorf("%d wrong guesses are counted; expected 1", h.counted())
 		}
 		if res := h.mustOpen("again", domain.OpenDone); res.ID != "first" {
 			t.Errorf("open after success gave %+v", res)
 		}
 		h.mustCheck("second", h.right, domain.CheckUsed)
 		h.mustCheck("third", "wrong", domain.CheckUsed)
-		if h.wrongToday() != 1 {
+		if h.counted() != 1 {
 			t.Error("guesses after success were counted")
 		}
 	})
 }
 
-// wrongToday is the phone's counter, as stored.
-func (h *talk) wrongToday() int {
-	h.t.Helper()
-	n, err := h.store.Client().HGet(h.t.Context(), h.store.Prefix()+"pc:{"+h.phone+"}:wrong", "n").Int()
-	if err != nil {
-		return 0
-	}
-	return n
-}
-
-func TestRightCodeLeavesNoTraceInTheDay(t *testing.T) {
+func TestRightCodeLeavesNoTraceInTheBudgets(t *testing.T) {
 	each(t, func(t *testing.T, s *redisstore.Store) {
 		h := begin(t, s)
 		h.mustOpen("open", domain.OpenSend)
 		h.mustCheck("right", h.right, domain.CheckRight)
-		if n := s.Client().Exists(t.Context(), s.Prefix()+"pc:{"+h.phone+"}:wrong").Val(); n != 0 {
-			t.Error("a phone without a wrong guess has a counter of wrong guesses")
+		for _, key := range keys(t, s) {
+			if strings.Contains(key, ":wrong:") {
+				t.Errorf("without a wrong guess there is %s", key)
+			}
 		}
 	})
 }
 
-func TestResendKeepsCodeAndTries(t *testing.T) {
+func TestPhoneCode_04_ResendKeepsCodeAndTries(t *testing.T) {
 	each(t, func(t *testing.T, s *redisstore.Store) {
 		h := begin(t, s)
 		first := h.right
@@ -197,9 +158,62 @@ func TestResendKeepsCodeAndTries(t *testing.T) {
 	})
 }
 
+func TestPhoneCode_04_BudgetsOutliveVisitsAndSuccess(t *testing.T) {
+	each(t, func(t *testing.T, s *redisstore.Store) {
+		h := begin(t, s)
+		h.mustOpen("open", domain.OpenSend)
+		h.mustCheck("wrong1", "wrong", domain.CheckWrong)
+		h.mustCheck("wrong2", "wrong", domain.CheckWrong)
+		h.mustCheck("right", h.right, domain.CheckRight)
+		// Another visit of another advisor in another store: the pause runs, the phone's guesses stay spent.
+		elsewhere := h.elsewhere()
+		elsewhere.visit, elsewhere.advisor, elsewhere.shop, elsewhere.address = 8, "other", "other", "other"
+		elsewhere.now = noon.Add(29 * time.Second)
+		elsewhere.with("second")
+		if res := elsewhere.mustOpen("open8", domain.OpenWait); res.Wait != time.Second || res.ID != "" {
+			t.Errorf("a new visit gave %+v", res)
+		}
+		elsewhere.now = noon.Add(30 * time.Second)
+		elsewhere.caps[domain.LimitPhoneDay], elsewhere.caps[domain.LimitPhoneLock] = 4, 4
+		if res := elsewhere.mustOpen("open8", domain.OpenSend); res.ID != "second" || res.Sends != 1 || res.State.Left != 2 || res.State.Resend != time.Minute {
+			t.Errorf("a new visit gave %+v; expected a challenge of its own with the 2 guesses that the phone has left", res)
+		}
+		// Another phone of the same advisor: of 10 guesses 8 are left, whatever the first phone did after.
+		invented := h.elsewhere()
+		invented.phone, invented.visit = "invented", 9
+		invented.tries = 100
+		invented.caps = map[domain.LimitName]int{
+			domain.LimitPhoneDay: 100, domain.LimitPhoneLock: 100, domain.LimitAdvisor: 10, domain.LimitStore: 50,
+			domain.LimitSendPhone: 5, domain.LimitSendAdvisor: 2, domain.LimitSendAddress: 60,
+		}
+		if res := invented.mustOpen("open9", domain.OpenSend); res.State.Left != 8 {
+			t.Errorf("another phone of the same advisor gave %+v; expected 8 guesses left", res)
+		}
+		for i := range 8 {
+			res := invented.mustCheck("wrong"+strconv.Itoa(i), "wrong", domain.CheckWrong)
+			if named := res.Limit.Name == domain.LimitAdvisor; named != (i == 7) || res.Left != 7-i {
+				t.Errorf("guess %d of the second phone gave %+v", i+1, res)
+			}
+		}
+		// A success on a third phone gives the advisor nothing back; it is not even judged.
+		third := h.elsewhere()
+		third.phone, third.visit = "third", 10
+		if res := third.mustOpen("open10", domain.OpenLimited); res.Limit.Name != domain.LimitAdvisor || res.Limit.Wait != day {
+			t.Errorf("a third phone of the same advisor gave %+v", res)
+		}
+		// The SMS of two phones are counted together too.
+		invented.advisor = "other"
+		invented.caps[domain.LimitSendPhone] = 1
+		if res := invented.mustOpen("open11", domain.OpenLimited); res.Limit.Name != domain.LimitSendPhone {
+			t.Errorf("a second SMS to a phone that may have one gave %+v", res)
+		}
+	})
+}
+
 func TestPauseGrows(t *testing.T) {
 	each(t, func(t *testing.T, s *redisstore.Store) {
 		h := begin(t, s)
+		h.caps[domain.LimitSendPhone] = 6
 		for i, pause := range []time.Duration{30 * time.Second, time.Minute, 2 * time.Minute, 2 * time.Minute, 2 * time.Minute} {
 			n := strconv.Itoa(i)
 			res := h.mustOpen("open"+n, domain.OpenSend)
@@ -212,124 +226,20 @@ func TestPauseGrows(t *testing.T) {
 			}
 			h.now = h.now.Add(time.Millisecond)
 		}
-		// An hour after the last SMS the pauses begin anew.
-		h.now = h.now.Add(-2*time.Minute + time.Hour)
-		if res := h.mustOpen("later", domain.OpenSend); res.State.Resend != 30*time.Second {
-			t.Errorf("an hour later the pause is %v; expected 30s", res.State.Resend)
-		}
-	})
-}
-
-func TestBudgetsBelongToThePhone(t *testing.T) {
-	each(t, func(t *testing.T, s *redisstore.Store) {
-		h := begin(t, s)
-		h.mustOpen("open", domain.OpenSend)
-		for i := range 3 {
-			h.mustCheck("wrong"+strconv.Itoa(i), "wrong", domain.CheckWrong)
-		}
-		// Another visit of another advisor: the pause runs, the guesses stay spent.
-		h.visit, h.now = 8, noon.Add(29*time.Second)
+		// An hour after the last SMS the pauses begin anew, and the SMS of the day go on being counted.
+		last := h.now.Add(-2*time.Minute + hour)
+		h.now = last
 		h.with("second")
-		if res := h.mustOpen("open8", domain.OpenWait); res.Wait != time.Second || res.ID != "" {
-			t.Errorf("a new visit gave %+v", res)
+		if res := h.mustOpen("later", domain.OpenSend); res.State.Resend != 30*time.Second || res.State.Silent.Name != domain.LimitSendPhone {
+			t.Errorf("an hour later: %+v; expected a pause of 30s and no further SMS", res)
 		}
-		h.now = noon.Add(30 * time.Second)
-		if res := h.mustOpen("open8", domain.OpenSend); res.ID != "second" || res.Sends != 1 || res.State.Left != 2 || res.State.Resend != time.Minute {
-			t.Errorf("a new visit gave %+v; expected a challenge of its own with the 2 guesses that are left today", res)
+		h.now = last.Add(time.Minute)
+		silent := domain.Limit{Name: domain.LimitSendPhone, Wait: noon.Add(day).Sub(h.now)}
+		if res := h.mustOpen("too many", domain.OpenLimited); res.Limit != silent || res.State.Silent != silent || res.State.Barred.Name != "" || !res.State.Live {
+			t.Errorf("a 7th SMS gave %+v; expected %+v", res, silent)
 		}
-		if res := h.mustCheck("wrong4", "wrong", domain.CheckWrong); res.Left != 1 {
-			t.Errorf("the 4th wrong guess of the day leaves %d; expected 1", res.Left)
-		}
-		if res := h.mustCheck("wrong5", "wrong", domain.CheckWrong); res.Left != 0 {
-			t.Errorf("the 5th wrong guess of the day leaves %d; expected 0", res.Left)
-		}
-		wait := 24*time.Hour - 30*time.Second
-		if res := h.mustCheck("right", h.right, domain.CheckDay); res.Wait != wait {
-			t.Errorf("the day returns in %v; expected %v", res.Wait, wait)
-		}
-		h.now = noon.Add(10 * time.Minute)
-		wait = 24*time.Hour - 10*time.Minute
-		if res := h.mustOpen("open9", domain.OpenLocked); res.Wait != wait || res.State.DayLock != wait {
-			t.Errorf("open on a spent day gave %+v; expected to wait %v", res, wait)
-		}
-		h.visit = 9
-		h.mustOpen("open10", domain.OpenLocked)
-		// The window is fixed: it ends a day after the first wrong guess.
-		h.now = noon.Add(24*time.Hour - time.Millisecond)
-		h.mustOpen("open11", domain.OpenLocked)
-		h.now = noon.Add(24 * time.Hour)
-		if res := h.mustOpen("open12", domain.OpenSend); res.State.Left != 3 || res.State.DayLock != 0 {
-			t.Errorf("the next day gave %+v", res)
-		}
-		h.mustCheck("right", h.right, domain.CheckRight)
-	})
-}
-
-func TestLockedChallengeIsReplacedWhileTheDayLasts(t *testing.T) {
-	each(t, func(t *testing.T, s *redisstore.Store) {
-		h := begin(t, s)
-		first := h.right
-		h.mustOpen("open", domain.OpenSend)
-		for i := range 3 {
-			h.mustCheck("wrong"+strconv.Itoa(i), "wrong", domain.CheckWrong)
-		}
-		h.with("second")
-		h.now = noon.Add(30 * time.Second)
-		if res := h.mustOpen("new", domain.OpenSend); res.ID != "second" || res.Sends != 1 || res.State.Left != 2 || res.State.Locked {
-			t.Errorf("open after a lock gave %+v", res)
-		}
-		// The code of the locked challenge is dead.
-		h.mustCheck("old", first, domain.CheckWrong)
-		h.mustCheck("wrong9", "wrong", domain.CheckWrong)
-		h.mustCheck("right", h.right, domain.CheckDay)
-		if h.compared() != 2 {
-			t.Errorf("%d guesses were compared; expected 2", h.compared())
-		}
-		h.now = noon.Add(5 * time.Minute)
-		h.mustOpen("third", domain.OpenLocked)
-	})
-}
-
-func TestRepeatedRequestsCountOnce(t *testing.T) {
-	each(t, func(t *testing.T, s *redisstore.Store) {
-		h := begin(t, s)
-		h.mustOpen("open", domain.OpenSend)
-		for range 3 {
-			if res := h.mustOpen("open", domain.OpenRepeated); res.Sends != 1 || res.ID != "first" {
-				t.Errorf("a repeated open gave %+v", res)
-			}
-		}
-		h.now = noon.Add(31 * time.Second)
-		h.mustOpen("open", domain.OpenRepeated)
-		first := h.mustCheck("wrong", "wrong", domain.CheckWrong)
-		for range 5 {
-			if res := h.mustCheck("wrong", "wrong", domain.CheckWrong); !res.Repeated || res.Left != first.Left || res.ID != first.ID {
-				t.Errorf("a repeated check gave %+v; expected %+v once more", res, first)
-			}
-		}
-		// Another code is another guess, whatever the form's id says.
-		if res := h.mustCheck("wrong", "wrong too", domain.CheckWrong); res.Repeated || res.Left != 1 {
-			t.Errorf("another code under the same request gave %+v", res)
-		}
-		h.mustCheck("right", h.right, domain.CheckRight)
-		// Each counted answer is remembered, not only the last.
-		if res := h.mustCheck("wrong", "wrong", domain.CheckWrong); !res.Repeated {
-			t.Errorf("a repeated check gave %+v", res)
-		}
-		if res := h.mustCheck("right", h.right, domain.CheckRight); !res.Repeated {
-			t.Errorf("a repeated right code gave %+v", res)
-		}
-		if h.compared() != 3 || h.wrongToday() != 2 {
-			t.Errorf("%d compares and %d wrong guesses; expected 3 and 2", h.compared(), h.wrongToday())
-		}
-		// Forms without an id are never taken for each other.
-		other := begin(t, s)
-		other.mustOpen("", domain.OpenSend)
-		other.mustOpen("", domain.OpenWait)
-		other.mustCheck("", "wrong", domain.CheckWrong)
-		if res := other.mustCheck("", "wrong", domain.CheckWrong); res.Repeated {
-			t.Errorf("a check without a request id gave %+v", res)
-		}
+		h.now = noon.Add(day)
+		h.mustOpen("next day", domain.OpenSend)
 	})
 }
 
@@ -349,7 +259,7 @@ func TestExpiryByTheClock(t *testing.T) {
 		if state := h.look(); state.Live || state.Locked || state.Verified || state.Left != 0 {
 			t.Errorf("an expired challenge looks like %+v", state)
 		}
-		if h.wrongToday() != 0 || h.compared() != 0 {
+		if h.counted() != 0 || h.compared() != 0 {
 			t.Error("a guess at an expired challenge was counted")
 		}
 		first := h.right
@@ -376,38 +286,108 @@ func TestExpiryByTheClock(t *testing.T) {
 	})
 }
 
-func TestLimitsThatAreMissingAreNoLicence(t *testing.T) {
+func TestPhoneCode_16_WhatIsNotComparedTellsNothing(t *testing.T) {
 	each(t, func(t *testing.T, s *redisstore.Store) {
-		h := begin(t, s)
-		h.mustOpen("open", domain.OpenSend)
-		none := h.checkRequest("none", h.right)
-		none.Tries = 0
-		if res, err := s.Challenges().Check(t.Context(), none); err != nil || res.Verdict != domain.CheckLocked {
-			t.Errorf("no tries per challenge gave %+v, %v", res, err)
-		}
-		none.Tries, none.TriesPerDay = 3, 0
-		if res, err := s.Challenges().Check(t.Context(), none); err != nil || res.Verdict != domain.CheckDay {
-			t.Errorf("no tries per day gave %+v, %v", res, err)
-		}
-		open := h.openRequest("none")
-		open.ResendAfter = nil
-		if res, err := s.Challenges().Open(t.Context(), open); err == nil {
-			t.Errorf("no pauses gave %+v", res)
+		for name, tt := range map[string]struct {
+			prepare func(h *talk)
+			want    domain.CheckVerdict
+		}{
+			"unknown": {func(*talk) {}, domain.CheckExpired},
+			"expired": {func(h *talk) {
+				h.mustOpen("open", domain.OpenSend)
+				h.now = noon.Add(5 * time.Minute)
+			}, domain.CheckExpired},
+			"forgotten": {func(h *talk) {
+				h.mustOpen("open", domain.OpenSend)
+				h.now = noon.Add(hour)
+			}, domain.CheckExpired},
+			"locked": {func(h *talk) {
+				h.mustOpen("open", domain.OpenSend)
+				h.tries = 0
+			}, domain.CheckLocked},
+			"limited": {func(h *talk) {
+				h.mustOpen("open", domain.OpenSend)
+				h.caps[domain.LimitStore] = 0
+			}, domain.CheckLimited},
+			"used": {func(h *talk) {
+				h.mustOpen("open", domain.OpenSend)
+				h.mustCheck("success", h.right, domain.CheckRight)
+			}, domain.CheckUsed},
+		} {
+			h := begin(t, s)
+			tt.prepare(h)
+			before := snapshot(t, s)
+			wrong, right := h.mustCheck("wrong", "wrong", tt.want), h.mustCheck("right", h.right, tt.want)
+			if wrong != right {
+				t.Errorf("%s: a wrong code gave %+v, the right one %+v", name, wrong, right)
+			}
+			if wrong.Left != 0 || wrong.Repeated {
+				t.Errorf("%s: %+v", name, wrong)
+			}
+			if after := snapshot(t, s); after != before {
+				t.Errorf("%s: what was not compared was counted:\n%s\nand before\n%s", name, after, before)
+			}
 		}
 	})
 }
 
-func TestKeysOfAPhoneShareOneSlot(t *testing.T) {
+func TestPhoneCode_17_RepeatedRequestsCountOnce(t *testing.T) {
+	each(t, func(t *testing.T, s *redisstore.Store) {
+		h := begin(t, s)
+		h.mustOpen("open", domain.OpenSend)
+		for range 3 {
+			if res := h.mustOpen("open", domain.OpenRepeated); res.Sends != 1 || res.ID != "first" {
+				t.Errorf("a repeated open gave %+v", res)
+			}
+		}
+		h.now = noon.Add(31 * time.Second)
+		h.mustOpen("open", domain.OpenRepeated)
+		if n := recorded(t, s, h.sends()[0]); n != 1 {
+			t.Errorf("%d SMS are counted; expected 1", n)
+		}
+		first := h.mustCheck("wrong", "wrong", domain.CheckWrong)
+		for range 5 {
+			if res := h.mustCheck("wrong", "wrong", domain.CheckWrong); !res.Repeated || res.Left != first.Left || res.ID != first.ID {
+				t.Errorf("a repeated check gave %+v; expected %+v once more", res, first)
+			}
+		}
+		// Another code is another guess, whatever the form's id says.
+		if res := h.mustCheck("wrong", "wrong too", domain.CheckWrong); res.Repeated || res.Left != 1 {
+			t.Errorf("another code under the same request gave %+v", res)
+		}
+		h.mustCheck("right", h.right, domain.CheckRight)
+		// Each counted answer is remembered, not only the last.
+		if res := h.mustCheck("wrong", "wrong", domain.CheckWrong); !res.Repeated {
+			t.Errorf("a repeated check gave %+v", res)
+		}
+		if res := h.mustCheck("right", h.right, domain.CheckRight); !res.Repeated {
+			t.Errorf("a repeated right code gave %+v", res)
+		}
+		if h.compared() != 3 || h.counted() != 2 {
+			t.Errorf("%d compares and %d wrong guesses; expected 3 and 2", h.compared(), h.counted())
+		}
+		// Forms without an id are never taken for each other.
+		other := begin(t, s)
+		other.mustOpen("", domain.OpenSend)
+		other.mustOpen("", domain.OpenWait)
+		other.mustCheck("", "wrong", domain.CheckWrong)
+		if res := other.mustCheck("", "wrong", domain.CheckWrong); res.Repeated {
+			t.Errorf("a check without a request id gave %+v", res)
+		}
+	})
+}
+
+func TestOneSlotHoldsCodesAndLimits(t *testing.T) {
 	each(t, func(t *testing.T, s *redisstore.Store) {
 		h := begin(t, s)
 		h.mustOpen("open", domain.OpenSend)
 		h.mustCheck("wrong", "wrong", domain.CheckWrong)
 		found := keys(t, s)
-		if len(found) != 3 {
-			t.Errorf("the keys are %v; expected challenge, pace and wrong guesses", found)
+		if len(found) != 9 {
+			t.Errorf("the keys are %v; expected marker, challenge, pace, 3 of wrong guesses and 3 of SMS", found)
 		}
 		for _, key := range found {
-			if !strings.HasPrefix(key, s.Prefix()+"pc:{"+h.phone+"}:") {
+			if !strings.HasPrefix(key, s.Prefix()+"pc:{codes}:") {
 				t.Errorf("%s has another hash tag", key)
 			}
 		}

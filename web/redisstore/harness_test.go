@@ -1,18 +1,14 @@
 package redisstore_test
 
 import (
-	"bufio"
 	"cmp"
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
-	"net"
-	"net/url"
 	"os"
-	"os/exec"
-	"path/filepath"
+	"slices"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -128,10 +124,15 @@ func mustBeUnavailable(t *testing.T, what string, call func() error) {
 }
 
 // checkTTLs fails when a key of s never ends, or ends later than its kind may.
-func checkTTLs(t *testing.T, s *redisstore.Store) {
+// It gives the kinds that it has seen.
+func checkTTLs(t *testing.T, s *redisstore.Store) (seen map[string]bool) {
 	t.Helper()
+	seen = map[string]bool{}
 	limits := map[string]time.Duration{
-		":visit:": 20 * time.Minute, ":pace": time.Hour, ":wrong": 24 * time.Hour,
+		":visit:": 20 * time.Minute, ":pace:": time.Hour, "}:counted": 400 * 24 * time.Hour,
+		":wrong:phone:": 120 * 24 * time.Hour, ":wrong:staff:": 24 * time.Hour, ":wrong:store:": 24 * time.Hour,
+		":send:phone:": 24 * time.Hour, ":send:staff:": time.Hour, ":send:address:": time.Hour,
+		":promo:":  24 * time.Hour,
 		"session:": time.Hour, "rate:": 15*time.Minute + time.Second, "handset": 24 * time.Hour,
 	}
 	for _, key := range keys(t, s) {
@@ -139,12 +140,15 @@ func checkTTLs(t *testing.T, s *redisstore.Store) {
 		if err != nil {
 			t.Fatal(err)
 		}
+		if ttl == -2 {
+			continue // it has ended meanwhile
+		}
 		known := false
 		for part, limit := range limits {
 			if name := strings.TrimPrefix(key, s.Prefix()); strings.Contains(name, part) {
-				known = true
-				if ttl <= 0 || ttl > limit {
-					t.Errorf("%s lives %v; expected more than 0 and at most %v", name, ttl, limit)
+				known, seen[part] = true, true
+				if ttl < 0 || ttl > limit {
+					t.Errorf("%s lives %v; expected an end, and after at most %v", name, ttl, limit)
 				}
 			}
 		}
@@ -152,158 +156,33 @@ func checkTTLs(t *testing.T, s *redisstore.Store) {
 			t.Errorf("%s is a key of an unknown kind", key)
 		}
 	}
-}
-
-// privateRedis starts a Redis server that the test may break.
-func privateRedis(t *testing.T) (url string, admin *redis.Client) {
-	t.Helper()
-	binary, err := exec.LookPath("redis-server")
-	if err != nil {
-		skipUnlessRequired(t, "redis-server is not installed: not run on a server that may be broken")
-	}
-	dir := t.TempDir()
-	socket := filepath.Join(dir, "redis.sock")
-	cmd := exec.Command(binary, "--port", "0", "--unixsocket", socket, "--dir", dir, "--save", "", "--maxmemory-policy", "noeviction") //nolint:noctx // ended below, in order
-	out, err := cmd.StdoutPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	ready, gone := make(chan struct{}), make(chan struct{})
-	go func() {
-		defer close(gone)
-		once := sync.OnceFunc(func() { close(ready) })
-		for lines := bufio.NewScanner(out); lines.Scan(); {
-			if strings.Contains(lines.Text(), "ready to accept connections") {
-				once()
-			}
-		}
-	}()
-	t.Cleanup(func() {
-		_ = cmd.Process.Kill()
-		<-gone
-		_ = cmd.Wait()
-	})
-	select {
-	case <-ready:
-	case <-gone:
-		t.Fatal("redis-server ended at once")
-	case <-time.After(30 * time.Second):
-		t.Fatal("redis-server did not get ready")
-	}
-	admin = redis.NewClient(&redis.Options{Network: "unix", Addr: socket})
-	t.Cleanup(func() { _ = admin.Close() })
-	return "unix://" + socket + "?db=0", admin
-}
-
-// proxy stands between a client and a Redis server, and can fail as networks
-// do.
-type proxy struct {
-	listener net.Listener
-	target   string
-
-	mu      sync.Mutex
-	stalled bool
-	held    sync.RWMutex // locked while the proxy stalls
-	conns   []net.Conn
-}
-
-func newProxy(t *testing.T, target string) *proxy {
-	t.Helper()
-	listener, err := net.Listen("tcp", "127.0.0.1:0") //nolint:noctx // local
-	if err != nil {
-		t.Fatal(err)
-	}
-	p := &proxy{listener: listener, target: target}
-	go p.serve()
-	t.Cleanup(func() {
-		p.cut()
-		p.stall(false)
-	})
-	return p
-}
-
-func (p *proxy) serve() {
-	for {
-		client, err := p.listener.Accept()
-		if err != nil {
-			return
-		}
-		server, err := net.Dial("tcp", p.target) //nolint:noctx // local
-		if err != nil {
-			_ = client.Close()
-			continue
-		}
-		p.mu.Lock()
-		p.conns = append(p.conns, client, server)
-		p.mu.Unlock()
-		go p.pipe(client, server)
-		go p.pipe(server, client)
-	}
-}
-
-func (p *proxy) pipe(from, to net.Conn) {
-	defer func() { _, _ = from.Close(), to.Close() }()
-	buf := make([]byte, 32<<10)
-	for {
-		n, err := from.Read(buf)
-		if p.pass(to, buf[:n]) != nil || err != nil {
-			return
-		}
-	}
-}
-
-// pass waits until the proxy stalls no more.
-func (p *proxy) pass(to net.Conn, data []byte) error {
-	p.held.RLock()
-	defer p.held.RUnlock()
-	_, err := to.Write(data)
-	return err
-}
-
-// stall holds back every byte in both directions, or lets them go.
-func (p *proxy) stall(on bool) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if on != p.stalled {
-		p.stalled = on
-		if on {
-			p.held.Lock()
-		} else {
-			p.held.Unlock()
-		}
-	}
-}
-
-// drop closes the connections that are open.
-func (p *proxy) drop() {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	for _, conn := range p.conns {
-		_ = conn.Close()
-	}
-	p.conns = nil
-}
-
-// cut closes the connections and takes no more.
-func (p *proxy) cut() {
-	_ = p.listener.Close()
-	p.drop()
-}
-
-// proxied opens the real Redis through a proxy.
-func proxied(t *testing.T) (*redisstore.Store, *proxy) {
-	t.Helper()
-	direct := realURL(t)
-	through, err := url.Parse(direct)
-	if err != nil {
-		t.Fatal(err)
-	}
-	p := newProxy(t, through.Host)
-	through.Host = p.listener.Addr().String()
-	return open(t, through.String(), direct), p
+	return seen
 }
 
 func textLogger(out *strings.Builder) *slog.Logger { return slog.New(slog.NewTextHandler(out, nil)) }
+
+// snapshot is all that s holds, without the TTLs.
+func snapshot(t *testing.T, s *redisstore.Store) string {
+	t.Helper()
+	var all []string
+	for _, key := range keys(t, s) {
+		var value any
+		var err error
+		switch kind := s.Client().Type(t.Context(), key).Val(); kind {
+		case "hash":
+			value, err = s.Client().HGetAll(t.Context(), key).Result()
+		case "zset":
+			value, err = s.Client().ZRangeWithScores(t.Context(), key, 0, -1).Result()
+		case "string":
+			value, err = s.Client().Get(t.Context(), key).Result()
+		default:
+			t.Fatalf("%s is a %q", key, kind)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		all = append(all, fmt.Sprint(key, " ", value))
+	}
+	slices.Sort(all)
+	return strings.Join(all, "\n")
+}

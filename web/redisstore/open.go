@@ -3,8 +3,10 @@
 // the demo handset. Redis is a real one, or one inside this process.
 //
 // Nothing here is a source of truth for money or consent: losing Redis signs
-// everybody out and voids the codes that are on their way, no more. While it
-// does not answer, every method fails with kind Unavailable (fail closed).
+// everybody out and voids the codes that are on their way, no more. What the
+// limits have counted is rebuilt from the database; until then nothing is
+// judged, and the error is domain.ErrLimitsLost. While Redis does not answer,
+// every method fails with kind Unavailable (fail closed).
 package redisstore
 
 import (

@@ -4,18 +4,17 @@ import (
 	"context"
 	"errors"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
 	"github.com/redis/go-redis/v9"
 
-	"prilavok/domain"
 	"prilavok/web/redisstore"
 )
 
 func TestOpenRefusesARedisThatMayEvict(t *testing.T) {
-	url, admin := privateRedis(t)
+	r := privateRedis(t)
+	url, admin := r.url, r.admin
 	start := func(url string) (string, error) {
 		var log strings.Builder
 		s, err := redisstore.Open(t.Context(), redisstore.Options{URL: url, Logger: textLogger(&log)})
@@ -91,50 +90,6 @@ func TestEmbeddedRedisForgets(t *testing.T) {
 	}
 }
 
-func TestDeadRedisIsToldInTime(t *testing.T) {
-	for name, kill := range map[string]func(*proxy){
-		"stalls": func(p *proxy) { p.stall(true) },
-		"closes": func(p *proxy) { p.cut() },
-	} {
-		t.Run(name, func(t *testing.T) {
-			s, p := proxied(t)
-			c := s.Challenges()
-			// A verified phone and a session exist before, so that answers would be good ones.
-			h := begin(t, s)
-			h.mustOpen("open", domain.OpenSend)
-			sessions, cookie := signedIn(t, s)
-			kill(p)
-			// Twice: first on connections from the pool, then on new ones.
-			for range 2 {
-				var all sync.WaitGroup
-				for what, call := range map[string]func() error{
-					"Ping": func() error { return s.Ping(t.Context()) },
-					"Open": func() error { _, err := c.Open(t.Context(), h.openRequest("open2")); return err },
-					"Check": func() error {
-						res, err := c.Check(t.Context(), h.checkRequest("check", h.right))
-						if res.Verdict == domain.CheckRight {
-							t.Error("a code was verified without Redis")
-						}
-						return err
-					},
-					"Look": func() error { _, err := c.Look(t.Context(), h.phone, h.visit, noon); return err },
-					"Allow": func() error {
-						ok, _, err := s.Throttle().Allow(t.Context(), "k", 5, time.Minute)
-						if ok {
-							t.Error("an attempt was allowed without Redis")
-						}
-						return err
-					},
-					"a session": func() error { _, err := sessions.Get(request(t, cookie), redisstore.SessionCookie); return err },
-				} {
-					all.Go(func() { mustBeUnavailable(t, what, call) })
-				}
-				all.Wait()
-			}
-		})
-	}
-}
-
 func TestConnectionsThatDiedAreReplaced(t *testing.T) {
 	s, p := proxied(t)
 	// The server may close what lies in the pool at any time; with one attempt
@@ -158,74 +113,4 @@ func TestCancelledRequest(t *testing.T) {
 		cancel()
 		mustBeUnavailable(t, "Ping", func() error { return s.Ping(ctx) })
 	})
-}
-
-func TestRedisOutOfMemoryVerifiesNothing(t *testing.T) {
-	url, admin := privateRedis(t)
-	s := open(t, url, "")
-	h := begin(t, s)
-	h.mustOpen("open", domain.OpenSend)
-	sessions, cookie := signedIn(t, s)
-	memory := func(limit string) {
-		t.Helper()
-		if err := admin.ConfigSet(t.Context(), "maxmemory", limit).Err(); err != nil {
-			t.Fatal(err)
-		}
-	}
-	memory("1")
-	for range 10 {
-		mustBeUnavailable(t, "Check", func() error {
-			_, err := s.Challenges().Check(t.Context(), h.checkRequest("right", h.right))
-			return err
-		})
-	}
-	mustBeUnavailable(t, "a wrong Check", func() error {
-		_, err := s.Challenges().Check(t.Context(), h.checkRequest("wrong", "wrong"))
-		return err
-	})
-	h.now = noon.Add(30 * time.Second)
-	mustBeUnavailable(t, "Open", func() error { _, err := s.Challenges().Open(t.Context(), h.openRequest("again")); return err })
-	mustBeUnavailable(t, "Allow", func() error {
-		ok, _, err := s.Throttle().Allow(t.Context(), "k", 5, time.Minute)
-		if ok {
-			t.Error("an attempt was allowed without being counted")
-		}
-		return err
-	})
-	mustBeUnavailable(t, "Save", func() error {
-		r := request(t, cookie)
-		session, err := sessions.Get(r, redisstore.SessionCookie)
-		if err != nil {
-			t.Fatal(err)
-		}
-		session.Values["staff"] = int64(99)
-		return session.Save(r, recorder())
-	})
-	if state := h.look(); state.Verified || state.Left != 3 || state.Sends != 1 || h.compared() != 0 {
-		t.Errorf("without memory something happened all the same: %+v, %d compares", state, h.compared())
-	}
-	memory("0")
-	h.mustCheck("right", h.right, domain.CheckRight)
-}
-
-func TestScriptsAreSentAgain(t *testing.T) {
-	url, admin := privateRedis(t)
-	s := open(t, url, "")
-	h := begin(t, s)
-	flush := func() {
-		t.Helper()
-		if err := admin.ScriptFlush(t.Context()).Err(); err != nil {
-			t.Fatal(err)
-		}
-	}
-	flush()
-	h.mustOpen("open", domain.OpenSend)
-	flush()
-	h.mustCheck("wrong", "wrong", domain.CheckWrong)
-	flush()
-	h.mustCheck("right", h.right, domain.CheckRight)
-	flush()
-	if ok, _, err := s.Throttle().Allow(t.Context(), "k", 5, time.Minute); err != nil || !ok {
-		t.Errorf("allow after a flush: %v, %v", ok, err)
-	}
 }

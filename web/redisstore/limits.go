@@ -1,0 +1,309 @@
+package redisstore
+
+import (
+	"cmp"
+	"context"
+	_ "embed"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"strconv"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+
+	"prilavok/domain"
+)
+
+const (
+	// markerKept is how long Redis is trusted to remember when nothing is
+	// counted. Every event must be forgotten before it.
+	markerKept = 400 * 24 * time.Hour
+	// restoredAtOnce is how many events are put back by one call, so that no
+	// call holds up everybody else.
+	restoredAtOnce = 500
+)
+
+//go:embed lua/limits.lua
+var luaLimits string
+
+//go:embed lua/spend.lua
+var luaSpend string
+
+//go:embed lua/standing.lua
+var luaStanding string
+
+//go:embed lua/lift.lua
+var luaLift string
+
+//go:embed lua/restore.lua
+var luaRestore string
+
+var (
+	spendScript    = redis.NewScript(luaLimits + luaSpend)
+	standingScript = redis.NewScript(luaLimits + luaStanding)
+	liftScript     = redis.NewScript(luaLimits + luaLift)
+	restoreScript  = redis.NewScript(luaRestore)
+)
+
+// Limits implements domain.Limits. The events of a kind and subject are one
+// sorted set; whether a budget is used up, and for how long, is derived from
+// it each time and stored nowhere.
+type Limits struct{ store *Store }
+
+var _ domain.Limits = (*Limits)(nil)
+
+// Limits gives the budgets kept in this Redis.
+func (s *Store) Limits() *Limits { return &Limits{store: s} }
+
+// limitKey names a key of codes and limits. They all carry one hash tag and so
+// live in one slot of a cluster: one script must judge the challenge, the pace
+// and the budgets of phone, advisor, store and address at once, and one
+// installation never needs more than a slot can do.
+func (s *Store) limitKey(name string) string { return s.prefix + "pc:{codes}:" + name }
+
+// marker stands in Redis as long as it remembers what was counted.
+func (s *Store) marker() string { return s.limitKey("counted") }
+
+func (s *Store) eventsKey(kind domain.CountedKind, subject string) string {
+	return s.limitKey(string(kind) + ":" + subject)
+}
+
+// event is an event's member in its set; the prefix keeps it apart from the
+// lift, whatever its id is.
+func event(id string) string { return "e:" + id }
+
+const liftMember = "lift"
+
+// luaBudget is a domain.Budget as limits.lua reads it.
+type luaBudget struct {
+	Key    int     `json:"key"` // number of its events in KEYS
+	Name   string  `json:"name"`
+	Max    int     `json:"max"`
+	Window int64   `json:"window"`
+	Keep   int64   `json:"keep"`
+	Locks  []int64 `json:"locks,omitempty"`
+}
+
+// luaCall collects KEYS and budgets for a script that begins with limits.lua.
+type luaCall struct {
+	store *Store
+	keys  []string
+	asked map[string][]luaBudget
+	err   error
+}
+
+// call begins with the marker and with the keys that are no events.
+func (s *Store) call(keys ...string) *luaCall {
+	return &luaCall{store: s, keys: append([]string{s.marker()}, keys...), asked: map[string][]luaBudget{}}
+}
+
+// with adds a list of budgets. Budgets without sense are our fault; going on
+// would mean no limits.
+func (c *luaCall) with(list string, budgets []domain.Budget) *luaCall {
+	all := make([]luaBudget, 0, len(budgets)) // never nil: Lua could not walk through null
+	for _, b := range budgets {
+		keep := max(b.Keep, b.Window)
+		if b.Name == "" || b.Kind == "" || b.Subject == "" || b.Window <= 0 || keep >= markerKept {
+			c.err = cmp.Or(c.err, fmt.Errorf("redis: the budget %q lacks its kind, subject or window, or is kept for too long", b.Name))
+		}
+		key := c.store.eventsKey(b.Kind, b.Subject)
+		i := slices.Index(c.keys, key)
+		if i < 0 {
+			i = len(c.keys)
+			c.keys = append(c.keys, key)
+		}
+		l := luaBudget{Key: i + 1, Name: string(b.Name), Max: b.Max, Window: b.Window.Milliseconds(), Keep: keep.Milliseconds()}
+		for _, lock := range b.Locks {
+			l.Locks = append(l.Locks, lock.Milliseconds())
+		}
+		all = append(all, l)
+	}
+	c.asked[list] = all
+	return c
+}
+
+// some is with for a list that must not be empty.
+func (c *luaCall) some(list string, budgets []domain.Budget) *luaCall {
+	if len(budgets) == 0 {
+		c.err = cmp.Or(c.err, fmt.Errorf("redis: no budgets for %s", list))
+	}
+	return c.with(list, budgets)
+}
+
+// run asks script and hands the parts of its reply to read. Where Redis has
+// lost its memory the answer is ErrLimitsLost, which is no failure of Redis.
+func (c *luaCall) run(ctx context.Context, script *redis.Script, now time.Time, args []any, parts int, read func(reply []any) error) error {
+	if c.err != nil {
+		return c.err
+	}
+	asked, err := json.Marshal(c.asked)
+	if err != nil {
+		return fmt.Errorf("redis: %w", err)
+	}
+	args = append([]any{now.UnixMilli(), asked, markerKept.Milliseconds()}, args...)
+	lost := false
+	err = c.store.within(ctx, func(ctx context.Context) error {
+		reply, err := script.Run(ctx, c.store.client, c.keys, args...).Slice()
+		if err != nil {
+			return err
+		}
+		if lost = len(reply) == 1 && text(reply[0]) == "lost"; lost {
+			return nil
+		}
+		if len(reply) != parts {
+			return fmt.Errorf("a reply of %d parts; expected %d", len(reply), parts)
+		}
+		return read(reply)
+	})
+	if lost {
+		return domain.ErrLimitsLost
+	}
+	return err
+}
+
+// Spend counts one event in all budgets or in none. The id must be a new one:
+// an event that is counted again moves to the later moment.
+func (l *Limits) Spend(ctx context.Context, id string, now time.Time, budgets []domain.Budget) (met domain.Limit, err error) {
+	if id == "" {
+		return met, errors.New("redis: spend: an event without an id")
+	}
+	err = l.store.call().some("budgets", budgets).run(ctx, spendScript, now, []any{id}, 3, func(reply []any) error {
+		met = limit(reply[1], reply[2])
+		return nil
+	})
+	return met, err
+}
+
+// Refund takes one event back. What Redis does not remember needs no refund.
+func (l *Limits) Refund(ctx context.Context, id string, budgets []domain.Budget) error {
+	if len(budgets) == 0 {
+		return nil
+	}
+	return l.store.within(ctx, func(ctx context.Context) error {
+		_, err := l.store.client.TxPipelined(ctx, func(p redis.Pipeliner) error {
+			for _, b := range budgets {
+				p.ZRem(ctx, l.store.eventsKey(b.Kind, b.Subject), event(id))
+			}
+			return nil
+		})
+		return err
+	})
+}
+
+// Standing gives for each budget its limit if it is used up, and an empty one
+// if not. It changes nothing.
+func (l *Limits) Standing(ctx context.Context, now time.Time, budgets []domain.Budget) ([]domain.Limit, error) {
+	limits := make([]domain.Limit, len(budgets))
+	err := l.store.call().with("budgets", budgets).run(ctx, standingScript, now, nil, 2, func(reply []any) error {
+		waits, ok := reply[1].([]any)
+		if !ok || len(waits) != len(budgets) {
+			return errors.New("standing: a reply of an unknown form")
+		}
+		for i, wait := range waits {
+			if number(wait) > 0 {
+				limits[i] = domain.Limit{Name: budgets[i].Name, Wait: millis(wait)}
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	return limits, nil
+}
+
+// Lift covers all budgets that count the same kind for the same subject.
+func (l *Limits) Lift(ctx context.Context, b domain.Budget, at time.Time) error {
+	return l.store.call().with("budgets", []domain.Budget{b}).run(ctx, liftScript, at, nil, 1, func([]any) error { return nil })
+}
+
+// Restore puts back what was counted, a part at a time; the last part lets
+// Redis judge again. A restore that broke off is done again as a whole, and
+// counts nothing twice. Events that are too old to matter are left out.
+func (l *Limits) Restore(ctx context.Context, counted []domain.Counted, now time.Time) error {
+	matter := slices.DeleteFunc(slices.Clone(counted), func(c domain.Counted) bool { return !c.At.After(now.Add(-c.Keep)) })
+	for first := 0; ; first += restoredAtOnce {
+		last := min(first+restoredAtOnce, len(matter))
+		wanted, err := l.restore(ctx, matter[first:last], last == len(matter))
+		if err != nil || !wanted || last == len(matter) {
+			return err
+		}
+	}
+}
+
+func (l *Limits) restore(ctx context.Context, part []domain.Counted, last bool) (wanted bool, err error) {
+	keys, number := []string{l.store.marker()}, map[string]int{}
+	args := []any{markerKept.Milliseconds(), last}
+	for _, c := range part {
+		if c.Kind == "" || c.Subject == "" || c.Keep >= markerKept || c.ID == "" && !c.Lift {
+			return false, errors.New("redis: restore: an event lacks its kind, subject or id, or is kept for too long")
+		}
+		key := l.store.eventsKey(c.Kind, c.Subject)
+		if number[key] == 0 {
+			keys = append(keys, key)
+			number[key] = len(keys)
+		}
+		member := event(c.ID)
+		if c.Lift {
+			member = liftMember
+		}
+		args = append(args, number[key], member, c.At.UnixMilli(), c.Keep.Milliseconds())
+	}
+	err = l.store.within(ctx, func(ctx context.Context) error {
+		wanted, err = restoreScript.Run(ctx, l.store.client, keys, args...).Bool()
+		return err
+	})
+	return wanted, err
+}
+
+// Recorded lists the times of the events that are remembered, oldest first.
+func (l *Limits) Recorded(ctx context.Context, b domain.Budget) (times []time.Time, err error) {
+	lost := false
+	err = l.store.within(ctx, func(ctx context.Context) error {
+		var marker *redis.IntCmd
+		var events *redis.ZSliceCmd
+		_, err := l.store.client.TxPipelined(ctx, func(p redis.Pipeliner) error {
+			marker = p.Exists(ctx, l.store.marker())
+			events = p.ZRangeWithScores(ctx, l.store.eventsKey(b.Kind, b.Subject), 0, -1)
+			return nil
+		})
+		if err != nil {
+			return err
+		}
+		lost = marker.Val() == 0
+		for _, e := range events.Val() {
+			if e.Member != liftMember {
+				times = append(times, time.UnixMilli(int64(e.Score)).UTC())
+			}
+		}
+		return nil
+	})
+	if lost {
+		return nil, domain.ErrLimitsLost
+	}
+	return times, err
+}
+
+// limit reads a limit's name and its wait.
+func limit(name, wait any) domain.Limit {
+	return domain.Limit{Name: domain.LimitName(text(name)), Wait: millis(wait)}
+}
+
+// text is a reply's string; empty for none.
+func text(reply any) string {
+	s, _ := reply.(string)
+	return s
+}
+
+// number is a reply's whole number, sent as such or as text; 0 for none.
+func number(reply any) int64 {
+	if n, ok := reply.(int64); ok {
+		return n
+	}
+	n, _ := strconv.ParseInt(text(reply), 10, 64)
+	return n
+}
+
+func millis(reply any) time.Duration { return time.Duration(number(reply)) * time.Millisecond }

@@ -1,0 +1,9 @@
+-- Makes what the budgets have counted up to now count no more. See limits.lua for KEYS and ARGV.
+
+for _, budget in ipairs(asked.budgets) do
+  -- GT, because a lift that is repeated late must not take the place of a newer one.
+  redis.call("ZADD", KEYS[budget.key], "GT", whole(now), "lift")
+  redis.call("PEXPIRE", KEYS[budget.key], whole(budget.keep))
+end
+redis.call("PEXPIRE", KEYS[1], whole(marker_kept))
+return {"lift"}
