@@ -56,10 +56,16 @@ func (s *Service) MayVerify(v Visit) bool {
 	return v.CodeDeferred && s.now().Before(v.EndedAt.Add(s.Settings.CodeLater))
 }
 
+// tokenAlphabet is what RandomToken draws from.
+const tokenAlphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
+
 // selfVisit gives the visit of a customer's page. A page that does not exist,
 // one whose visit is over and one whose time is over are one to whoever asks:
 // the same answer after the same single read.
 func (s *Service) selfVisit(ctx context.Context, token string) (Visit, error) {
+	if strings.Trim(token, tokenAlphabet) != "" {
+		token = "" // what was never drawn may be no text at all
+	}
 	v, err := s.DB.VisitByToken(ctx, token)
 	if err == nil && !s.MayVerify(v) {
 		err = notFound()
