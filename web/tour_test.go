@@ -28,6 +28,7 @@ func walkScreens(t *testing.T, show look) {
 	walkDoors(newWindow(t, p.URL), show)
 	walkVisit(newWindow(t, p.URL), p, show)
 	walkCode(newWindow(t, p.URL), show)
+	walkSelf(t, newWindow(t, p.URL), show)
 	walkPromo(newWindow(t, p.URL), p, openData(t, env), show)
 	walkEnds(newWindow(t, p.URL), show)
 	walkOffice(newWindow(t, p.URL), show)
