@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"errors"
 	"fmt"
 	"image/png"
@@ -234,6 +235,68 @@ func walkSelf(t *testing.T, w *window, show look) {
 	show("self-gone", c)
 }
 
+// walkLater shows the ways on when no SMS comes, and a store where only the
+// customer types.
+func walkLater(t *testing.T, p *program, show look) {
+	const phone = "+7 916 800-00-32"
+	w := newWindow(t, p.URL)
+	w.enter("timur")
+	w.serveUntilCode(phone, "Глеб")
+	w.press("Выслать код")
+	w.at(atCode)
+	for n := range 2 {
+		w.press("Выслать ещё раз")
+		w.codes(phone, n+2)
+		w.at(atCode)
+	}
+	w.see("SMS всё ещё нет?")
+	show("code-unanswered", w)
+	w.press("Подтвердит позже")
+	w.at(atDeferred)
+	page := w.customersPage()
+	show("code-deferred", w)
+	w.press("Продолжить")
+	w.at(atPromo)
+	w.press("Продолжить")
+	w.at(atOutcome)
+	w.choose("Тест")
+	w.press("Завершить визит")
+	w.at("Тест")
+	w.customersPage()
+	show("summary-deferred", w)
+	c := newWindow(t, p.URL)
+	c.open(page)
+	c.at(atSelf)
+	c.fill("Код из SMS", w.codes(phone, 3)[0])
+	c.press("Подтвердить")
+	c.at(atSelfVerified)
+	show("self-verified-later", c)
+
+	admin := newWindow(t, p.URL)
+	admin.open("/sign-in")
+	admin.fill("Логин", "admin")
+	admin.fill("Пароль", demoPassword)
+	admin.press("Войти")
+	admin.at("Визиты")
+	admin.open("/visits?outcome=trial")
+	admin.open(admin.link("a.visit-link"))
+	admin.see("код ввёл покупатель")
+	show("visit-self", admin)
+	admin.press("Магазины")
+	admin.at("Магазины")
+	admin.press("Только покупатель, " + moscow)
+	admin.see("Код вводит только покупатель")
+	show("stores", admin)
+	b := newWindow(t, p.URL)
+	b.enter("anna")
+	b.serveUntilCode("+7 916 800-00-33", "Ева")
+	show("code-send-self", b)
+	b.press("Выслать код")
+	b.at(atBySelf)
+	b.customersPage()
+	show("code-by-self", b)
+}
+
 // The customer's page over HTTP, past what a browser would send.
 func TestSelfEntry(t *testing.T) {
 	eachBackend(t, func(t *testing.T, env []string) {
@@ -350,6 +413,8 @@ func (c *client) walkTo(p *program, phone string) string {
 	return visit
 }
 
+var wayBack = regexp.MustCompile(`name="back" value="[^"]*"`)
+
 // Whoever tries addresses gets the same page for one that never was, one whose
 // visit has ended and one whose phone was changed, letter by letter.
 func TestPhoneCode_16_NobodysPage(t *testing.T) {
@@ -371,29 +436,24 @@ func TestPhoneCode_16_NobodysPage(t *testing.T) {
 		if a := customer.get("/c/" + lateToken); a.Status != http.StatusOK {
 			t.Errorf("in time: %d", a.Status)
 		}
-		db.exec(`UPDATE visits SET ended_at = started_at, started_at = started_at WHERE id = $1`, idOf(late))
 		db.exec(`UPDATE visits SET ended_at = $1 WHERE id = $2`, time.Now().UTC().Add(-169*time.Hour), idOf(late))
 		changed := c.walkTo(p, "+79165300003")
 		changedToken := token(changed)
 		c.goesTo(c.send(changed+"/contact", changed+"/contact", "phone", "+79165300004"), changed+"/code")
 
 		before := db.dump(false)
-		var want [3]string
+		want := ""
 		for _, try := range []string{domain.RandomToken(16), token(ended), lateToken, changedToken, "x", strings.Repeat("A", 3000), "%00", "%ff%fe", "..%2fvisits"} {
 			for i, a := range []answer{
 				customer.get("/c/" + try),
 				customer.post("/c/"+try+"/checks", "request_id", "r", "code", "1234"),
 				customer.post("/c/"+try+"/sends", "request_id", "r"),
 			} {
-				got := strings.ReplaceAll(a.Body, try, "TOKEN")
-				if i > 0 && want[0] != got {
-					t.Errorf("%.30s: a form is answered otherwise than a look:\n%s", try, difference(want[0], got))
-				}
-				if want[i] == "" {
-					want[i] = got
-				}
-				if a.Status != http.StatusNotFound || !strings.HasPrefix(try, "%") && !strings.HasPrefix(try, ".") && got != want[i] {
-					t.Errorf("%.30s: %d\n%s", try, a.Status, difference(want[i], got))
+				// Only the way back of the language switch repeats the address.
+				got := wayBack.ReplaceAllString(a.Body, "")
+				want = cmp.Or(want, got)
+				if a.Status != http.StatusNotFound || got != want {
+					t.Errorf("%.30s, %d: %d\n%s", try, i, a.Status, difference(want, got))
 				}
 				for name := range a.Header {
 					if name == "Set-Cookie" || name == "Retry-After" || name == "Location" {

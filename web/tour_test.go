@@ -19,8 +19,9 @@ type look func(name string, w *window)
 // of it that looks different.
 func walkScreens(t *testing.T, show look) {
 	t.Helper()
-	// Only a long wait can be shown counting; only a first wrong code that locks
-	// the phone for the day shows that without waiting.
+	// Only a long wait can be shown counting; only a short one lets three SMS go
+	// out; only a first wrong code that locks the phone for the day shows that
+	// without waiting.
 	env := []string{"DATA_DIR=" + t.TempDir(), "LOG_LEVEL=warn"}
 	p := start(t, env...)
 	strictEnv := []string{"DATA_DIR=" + t.TempDir(), "LOG_LEVEL=warn", "CODE_TRIES=1", "CODE_TRIES_PER_DAY=1"}
@@ -32,6 +33,8 @@ func walkScreens(t *testing.T, show look) {
 	walkPromo(newWindow(t, p.URL), p, openData(t, env), show)
 	walkEnds(newWindow(t, p.URL), show)
 	walkOffice(newWindow(t, p.URL), show)
+	quick := start(t, "DATA_DIR="+t.TempDir(), "LOG_LEVEL=warn", "CODE_RESEND_AFTER=1s")
+	walkLater(t, quick, show)
 	walkLocked(newWindow(t, strict.URL), openData(t, strictEnv), show)
 }
 
