@@ -148,6 +148,7 @@ func TestNoTrialCodeAfterAPurchase(t *testing.T) {
 func TestVisitsOfOnePersonEndTogether(t *testing.T) {
 	eachWorld(t, func(t *testing.T, w *world) {
 		const visits = 6
+		w.Settings.CodeSendsPerPhone = visits
 		var ids []int64
 		for range visits {
 			v := w.verified(w.anna, phoneA)

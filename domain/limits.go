@@ -32,8 +32,8 @@ const (
 // Windows of the limits. They slide: the sum holds for any stretch of this
 // length, so that nobody doubles it at midnight.
 const (
-	limitDay  = 24 * time.Hour
-	limitHour = time.Hour
+	limitDay   = 24 * time.Hour
+	limitShort = time.Hour
 	// limitLong is how long a phone's wrong guesses are held against it.
 	limitLong = 90 * 24 * time.Hour
 )
@@ -131,9 +131,9 @@ func (s *Service) budget(name LimitName, subject string) Budget {
 	case LimitSendPhone:
 		b.Kind, b.Max = CountedSend, set.CodeSendsPerPhone
 	case LimitSendAdvisor:
-		b.Kind, b.Max, b.Window = CountedSend, set.CodeSendsPerAdvisor, limitHour
+		b.Kind, b.Max, b.Window = CountedSend, set.CodeSendsPerAdvisor, limitShort
 	case LimitSendAddress:
-		b.Kind, b.Max, b.Window = CountedSend, set.CodeSendsPerAddress, limitHour
+		b.Kind, b.Max, b.Window = CountedSend, set.CodeSendsPerAddress, limitShort
 	case LimitPromoAdvisor:
 		b.Kind, b.Max = CountedPromo, set.PromoTriesPerAdvisor
 	case LimitPromoStore:

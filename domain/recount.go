@@ -67,6 +67,8 @@ func (s *Service) RecountLimits(ctx context.Context) ([]Difference, error) {
 			})
 		}
 	}
-	slices.SortFunc(out, func(a, b Difference) int { return cmp.Or(cmp.Compare(a.What, b.What), cmp.Compare(a.Subject, b.Subject)) })
+	slices.SortFunc(out, func(a, b Difference) int {
+		return cmp.Or(cmp.Compare(a.What, b.What), cmp.Compare(a.Subject, b.Subject))
+	})
 	return out, nil
 }

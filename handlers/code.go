@@ -91,7 +91,11 @@ func (h *Handlers) codeAgain(c echo.Context, v domain.Visit, err error, typed st
 		if readErr != nil {
 			return readErr
 		}
-		state, stateErr := h.Service.CodeState(c.Request().Context(), a, now)
+		// A Redis that has just failed is not asked again: the advisor waits.
+		state, stateErr := domain.ChallengeState{}, err
+		if messageOf(err).Key != "error.unavailable" {
+			state, stateErr = h.Service.CodeState(c.Request().Context(), a, now)
+		}
 		if stateErr != nil && !inForm(stateErr) {
 			return stateErr
 		}
