@@ -105,8 +105,8 @@ func (c *luaCall) with(list string, budgets []domain.Budget) *luaCall {
 	all := make([]luaBudget, 0, len(budgets)) // never nil: Lua could not walk through null
 	for _, b := range budgets {
 		keep := max(b.Keep, b.Window)
-		if b.Name == "" || b.Kind == "" || b.Subject == "" || b.Window <= 0 || keep >= markerKept {
-			c.err = cmp.Or(c.err, fmt.Errorf("redis: the budget %q lacks its kind, subject or window, or is kept for too long", b.Name))
+		if b.Name == "" || b.Kind == "" || b.Subject == "" || b.Window <= 0 || keep >= markerKept || slices.ContainsFunc(b.Locks, noTime) {
+			c.err = cmp.Or(c.err, fmt.Errorf("redis: the budget %q lacks its kind, subject, window or a lock, or is kept for too long", b.Name))
 		}
 		key := c.store.eventsKey(b.Kind, b.Subject)
 		i := slices.Index(c.keys, key)
@@ -123,6 +123,8 @@ func (c *luaCall) with(list string, budgets []domain.Budget) *luaCall {
 	c.asked[list] = all
 	return c
 }
+
+func noTime(lock time.Duration) bool { return lock <= 0 }
 
 // some is with for a list that must not be empty.
 func (c *luaCall) some(list string, budgets []domain.Budget) *luaCall {

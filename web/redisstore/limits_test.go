@@ -3,7 +3,6 @@ package redisstore_test
 import (
 	"slices"
 	"strconv"
-	"strings"
 	"testing"
 	"time"
 
@@ -180,6 +179,28 @@ func TestLocksNeitherReturnNorShrinkAsGuessesGrowOld(t *testing.T) {
 	})
 }
 
+func TestWhatIsLeftBeforeALockGrowsAsGuessesGrowOld(t *testing.T) {
+	each(t, func(t *testing.T, s *redisstore.Store) {
+		h := begin(t, s)
+		h.tries, h.caps[domain.LimitPhoneDay] = 1000, 1000
+		h.mustOpen("open", domain.OpenSend)
+		for i, left := range []int{4, 3, 2} {
+			if res := h.mustCheck("wrong"+strconv.Itoa(i), "wrong", domain.CheckWrong); res.Left != left {
+				t.Errorf("wrong guess %d leaves %d; expected %d", i+1, res.Left, left)
+			}
+		}
+		h.now = noon.Add(day)
+		h.with("second")
+		h.mustOpen("open2", domain.OpenSend)
+		h.mustCheck("wrong3", "wrong", domain.CheckWrong)
+		h.now = noon.Add(90 * day)
+		h.with("third")
+		if res := h.mustOpen("open3", domain.OpenSend); res.State.Left != 4 {
+			t.Errorf("with one wrong guess in 90 days %d are left; expected 4", res.State.Left)
+		}
+	})
+}
+
 func TestLift(t *testing.T) {
 	each(t, func(t *testing.T, s *redisstore.Store) {
 		l := newTill(t, s)
@@ -194,7 +215,7 @@ func TestLift(t *testing.T) {
 		l.now = noon.Add(2 * hour)
 		l.mustSpend(4, plain)
 		l.lift(plain, noon.Add(hour))
-		l.lift(plain, noon.Add(time.Minute))
+		l.lift(plain, noon.Add(-time.Second))
 		l.mustSpend(1, plain)
 		l.mustMeet(domain.Limit{Name: plain.Name, Wait: day}, plain)
 		if n := recorded(t, s, plain); n != 10 {
@@ -212,7 +233,9 @@ func TestLift(t *testing.T) {
 		l.lift(daily, l.now)
 		l.now = noon.Add(2 * time.Minute)
 		l.mustSpend(5, lock, daily)
+		// Of two that are used up the one with the longer wait is named, in whichever order they come.
 		l.mustMeet(domain.Limit{Name: lock.Name, Wait: 3 * day}, daily, lock)
+		l.mustMeet(domain.Limit{Name: lock.Name, Wait: 3 * day}, lock, daily)
 		l.lift(lock, l.now)
 		l.mustSpend(1, lock, daily)
 		// Who was never limited may be lifted too.
@@ -276,141 +299,6 @@ func TestParallelSpendingKeepsEveryBudget(t *testing.T) {
 		}
 		if sum != 10 {
 			t.Errorf("the addresses have %d events; expected 10", sum)
-		}
-	})
-}
-
-func TestPhoneCode_08_EveryKeyEnds(t *testing.T) {
-	each(t, func(t *testing.T, s *redisstore.Store) {
-		h := begin(t, s)
-		h.mustOpen("open", domain.OpenSend)
-		h.mustCheck("wrong", "wrong", domain.CheckWrong)
-		if met, err := s.Limits().Spend(t.Context(), "guess", noon, []domain.Budget{budget(domain.LimitPromoStore, "store:1", 5, day)}); err != nil || met.Name != "" {
-			t.Fatalf("%+v, %v", met, err)
-		}
-		if _, _, err := s.Throttle().Allow(t.Context(), "k", 5, 15*time.Minute); err != nil {
-			t.Fatal(err)
-		}
-		if err := s.Outbox().Push(t.Context(), []byte("text")); err != nil {
-			t.Fatal(err)
-		}
-		signedIn(t, s)
-		if seen := checkTTLs(t, s); len(seen) != 13 {
-			t.Errorf("the kinds of keys are %v; expected all 13 of checkTTLs", seen)
-		}
-		// Counting once more begins the time anew, for the marker too.
-		for _, key := range []string{"pc:{codes}:counted", "pc:{codes}:wrong:phone:" + h.phone, "pc:{codes}:send:staff:" + h.advisor} {
-			if err := s.Client().Expire(t.Context(), s.Prefix()+key, time.Minute).Err(); err != nil {
-				t.Fatal(err)
-			}
-		}
-		h.now = noon.Add(30 * time.Second)
-		h.mustOpen("again", domain.OpenSend)
-		h.mustCheck("again", "wrong too", domain.CheckWrong)
-		for key, least := range map[string]time.Duration{
-			"pc:{codes}:counted": 399 * day, "pc:{codes}:wrong:phone:" + h.phone: 119 * day, "pc:{codes}:send:staff:" + h.advisor: 59 * time.Minute,
-		} {
-			if ttl := s.Client().PTTL(t.Context(), s.Prefix()+key).Val(); ttl < least {
-				t.Errorf("%s lives %v; expected at least %v", key, ttl, least)
-			}
-		}
-	})
-}
-
-func TestPhoneCode_09_NoCapSwitchesAnotherOff(t *testing.T) {
-	each(t, func(t *testing.T, s *redisstore.Store) {
-		wide := func(caps map[domain.LimitName]int) {
-			for name := range caps {
-				caps[name] = 1000
-			}
-		}
-		for _, name := range []domain.LimitName{domain.LimitPhoneDay, domain.LimitPhoneLock, domain.LimitAdvisor, domain.LimitStore} {
-			h := begin(t, s)
-			wide(h.caps)
-			h.tries, h.caps[name] = 1000, 2
-			h.mustOpen("open", domain.OpenSend)
-			h.mustCheck("wrong1", "wrong", domain.CheckWrong)
-			if res := h.mustCheck("wrong2", "wrong", domain.CheckWrong); res.Limit.Name != name || res.Left != 0 {
-				t.Errorf("%s of 2: the second wrong guess gave %+v", name, res)
-			}
-			if res := h.mustCheck("right", h.right, domain.CheckLimited); res.Limit.Name != name {
-				t.Errorf("%s of 2 met %+v", name, res.Limit)
-			}
-			// A cap that is missing or wrong is no licence, and a wide one leaves the others alone.
-			for _, most := range []int{0, -1} {
-				h.caps[name] = most
-				if res := h.mustCheck("none", h.right, domain.CheckLimited); res.Limit.Name != name || res.Limit.Wait <= 0 {
-					t.Errorf("%s of %d met %+v", name, most, res.Limit)
-				}
-			}
-			h.caps[name] = 1000
-			for other := range h.caps {
-				if other == name || strings.HasPrefix(string(other), "send") {
-					continue
-				}
-				h.caps[other] = 1
-				if res := h.mustCheck("other", h.right, domain.CheckLimited); res.Limit.Name != other {
-					t.Errorf("%s is wide and %s used up: met %+v", name, other, res.Limit)
-				}
-				h.caps[other] = 1000
-			}
-			h.tries = 0
-			h.mustCheck("no tries", h.right, domain.CheckLocked)
-			h.tries = 1000
-			h.mustCheck("right", h.right, domain.CheckRight)
-		}
-		for _, name := range []domain.LimitName{domain.LimitSendPhone, domain.LimitSendAdvisor, domain.LimitSendAddress} {
-			h := begin(t, s)
-			wide(h.caps)
-			for _, most := range []int{0, -1} {
-				h.caps[name] = most
-				if res := h.mustOpen("none", domain.OpenLimited); res.Limit.Name != name || res.Limit.Wait <= 0 {
-					t.Errorf("%s of %d met %+v", name, most, res.Limit)
-				}
-			}
-			h.caps[name] = 1
-			h.mustOpen("open", domain.OpenSend)
-			h.now = noon.Add(30 * time.Second)
-			if res := h.mustOpen("again", domain.OpenLimited); res.Limit.Name != name || res.State.Silent.Name != name {
-				t.Errorf("%s of 1 met %+v", name, res.Limit)
-			}
-		}
-	})
-}
-
-func TestBudgetsThatAreMissingAreNoLicence(t *testing.T) {
-	each(t, func(t *testing.T, s *redisstore.Store) {
-		h := begin(t, s)
-		h.mustOpen("open", domain.OpenSend)
-		for name, change := range map[string]func(o *domain.OpenRequest, c *domain.CheckRequest){
-			"no pauses": func(o *domain.OpenRequest, c *domain.CheckRequest) { o.ResendAfter, c.Wrongs = nil, nil },
-			"no sends":  func(o *domain.OpenRequest, c *domain.CheckRequest) { o.Sends, c.Wrongs = nil, nil },
-			"no wrongs": func(o *domain.OpenRequest, c *domain.CheckRequest) { o.Wrongs, c.Wrongs = nil, nil },
-			"no window": func(o *domain.OpenRequest, c *domain.CheckRequest) { o.Wrongs[0].Window, c.Wrongs[3].Window = 0, 0 },
-			"no subject": func(o *domain.OpenRequest, c *domain.CheckRequest) {
-				o.Sends[2].Subject, c.Wrongs[0].Subject = "", ""
-			},
-			"kept longer than the marker": func(o *domain.OpenRequest, c *domain.CheckRequest) {
-				o.Sends[2].Keep, c.Wrongs[0].Keep = 400*day, 400*day
-			},
-		} {
-			o, c := h.openRequest("none"), h.checkRequest("none", h.right)
-			change(&o, &c)
-			if res, err := s.Challenges().Open(t.Context(), o); err == nil {
-				t.Errorf("%s: open gave %+v", name, res)
-			}
-			if res, err := s.Challenges().Check(t.Context(), c); err == nil {
-				t.Errorf("%s: check gave %+v", name, res)
-			}
-		}
-		if _, err := s.Limits().Spend(t.Context(), "id", noon, nil); err == nil {
-			t.Error("an event was spent from no budget")
-		}
-		if _, err := s.Limits().Spend(t.Context(), "", noon, h.sends()); err == nil {
-			t.Error("an event without an id was spent")
-		}
-		if h.compared() != 0 {
-			t.Error("a guess was compared")
 		}
 	})
 }

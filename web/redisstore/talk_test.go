@@ -93,6 +93,10 @@ func (h *talk) checkRequest(requestID, digest string) domain.CheckRequest {
 	}
 }
 
+func (h *talk) lookRequest() domain.LookRequest {
+	return domain.LookRequest{PhoneKey: h.phone, VisitID: h.visit, Now: h.now, Tries: h.tries, Sends: h.sends(), Wrongs: h.wrongs()}
+}
+
 // unique sets challenges of different visits apart, which are all called alike
 // here.
 func (h *talk) unique() string { return " of " + h.phone + " in " + strconv.FormatInt(h.visit, 10) }
@@ -155,9 +159,7 @@ func (h *talk) mustCheck(requestID, digest string, want domain.CheckVerdict) dom
 
 func (h *talk) look() domain.ChallengeState {
 	h.t.Helper()
-	state, err := h.store.Challenges().Look(h.t.Context(), domain.LookRequest{
-		PhoneKey: h.phone, VisitID: h.visit, Now: h.now, Tries: h.tries, Sends: h.sends(), Wrongs: h.wrongs(),
-	})
+	state, err := h.store.Challenges().Look(h.t.Context(), h.lookRequest())
 	if err != nil {
 		h.t.Fatal(err)
 	}
