@@ -26,12 +26,14 @@ const (
 	atDeferred     = "Покупатель подтвердит номер позже"
 )
 
+var selfPage = regexp.MustCompile(`/c/[\w-]{22}`)
+
 // customersPage is the address under the QR on an advisor's screen.
 func (w *window) customersPage() (path string) {
 	w.t.Helper()
 	w.until("find the address under the QR", func() error {
 		text, err := w.text()
-		if path = regexp.MustCompile(`/c/[\w-]{22}`).FindString(text); err == nil && path == "" {
+		if path = selfPage.FindString(text); err == nil && path == "" {
 			err = errors.New("no address")
 		}
 		return err
@@ -403,6 +405,12 @@ func TestSelfEntry(t *testing.T) {
 			}
 		})
 	})
+}
+
+// customersPage is the path of the page whose address an advisor sees.
+func (c *client) customersPage(visit string) string {
+	c.t.Helper()
+	return selfPage.FindString(c.screen(c.get(visit + "/code")).text())
 }
 
 // walkTo brings a visit to the code step and sends a code.
