@@ -127,6 +127,14 @@ type ChallengeState struct {
 	Silent   Limit         // no SMS may be sent
 }
 
+// unanswered is after how many SMS of one challenge nobody believes any more
+// that one will come: the second resend.
+const unanswered = 3
+
+// Unanswered tells that the SMS may never come, though the number is right: a
+// subscriber can have all mass SMS blocked by the operator.
+func (c ChallengeState) Unanswered() bool { return !c.Verified && c.Sends >= unanswered }
+
 // mac is a keyed hash over parts that are kept apart by their lengths, so
 // that ("ab","c") and ("a","bc") differ. The first part names the use.
 func (s *Service) mac(parts ...string) []byte {

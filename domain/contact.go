@@ -120,6 +120,8 @@ func (s *Service) eraseContact(ctx context.Context, tx Tx, v *Visit, staffID int
 	id := *v.ContactID
 	v.ContactID, v.Phone, v.CustomerName, v.VerifiedAt = nil, "", "", nil
 	v.CodeSkipped, v.PromoPassed = false, false
+	// The page that was opened by the QR belongs to the holder of that phone.
+	v.CodeDeferred, v.SelfToken = false, ""
 	if err := tx.SetAnswers(ctx, v.ID, nil); err != nil {
 		return false, err
 	}

@@ -79,6 +79,9 @@ type Queries interface {
 
 	// Visit gives one visit with its contact's phone.
 	Visit(ctx context.Context, id int64) (Visit, error)
+	// VisitByToken gives the visit of a customer's own page; NotFound for an
+	// empty token, which is no page's.
+	VisitByToken(ctx context.Context, token string) (Visit, error)
 	// OpenVisits lists what an advisor has open in a store, newest first.
 	OpenVisits(ctx context.Context, advisorID, storeID int64) ([]Visit, error)
 	// Visits lists by filter, newest first; see VisitFilter.
@@ -188,6 +191,8 @@ type Tx interface {
 
 	// AddStore inserts a store.
 	AddStore(ctx context.Context, s Store) (int64, error)
+	// SetSelfEntry writes whether only the customer may type the code in a store.
+	SetSelfEntry(ctx context.Context, storeID int64, on bool) error
 	// AddStaff adds a member of staff and assigns the given Stores (by ID).
 	AddStaff(ctx context.Context, s Staff) (int64, error)
 	// AddProgramme inserts a programme.

@@ -39,7 +39,7 @@ func eachWorld(t *testing.T, f func(t *testing.T, w *world)) {
 		w := &world{t: t, clock: clock, sms: &domaintest.SMS{}, set: sqltest.Fixture(t, db)}
 		w.Service = &domain.Service{
 			DB: db, SMS: w.sms, Clock: clock.Now,
-			Secret: []byte("a secret of thirty-two characters"), Settings: domain.DefaultSettings(),
+			Secret: []byte("a secret of thirty-two characters"), Settings: domain.DefaultSettings(), SiteURL: "https://shop.example:8443",
 		}
 		if db.IsPostgres() {
 			w.redisURL = os.Getenv("TEST_REDIS_URL")

@@ -13,10 +13,11 @@ type MessageKind string
 
 // The kinds of message.
 const (
-	CodeMessage     MessageKind = "code"     // a one-time code; never a row, never stored
-	ReferralMessage MessageKind = "referral" // the buyer's code for friends
-	TrialMessage    MessageKind = "trial"    // the trial code
-	GiftMessage     MessageKind = "gift"     // to the owner of a code: enough friends have bought
+	CodeMessage     MessageKind = "code"      // a one-time code; never a row, never stored
+	SelfCodeMessage MessageKind = "code_self" // the same, which only the customer may type
+	ReferralMessage MessageKind = "referral"  // the buyer's code for friends
+	TrialMessage    MessageKind = "trial"     // the trial code
+	GiftMessage     MessageKind = "gift"      // to the owner of a code: enough friends have bought
 )
 
 // MessageState is where a message stands.
@@ -59,6 +60,10 @@ var templates = map[MessageKind]map[string]string{
 	CodeMessage: {
 		"ru": "{code} — ваш код. {brand}, магазин «{store}». Назовите его консультанту, чтобы подтвердить телефон.",
 		"en": "{code} is your code. {brand}, store “{store}”. Read it to the advisor to confirm your phone.",
+	},
+	SelfCodeMessage: {
+		"ru": "{code} — ваш код. {brand}, магазин «{store}». Введите его на странице подтверждения в своём телефоне.",
+		"en": "{code} is your code. {brand}, store “{store}”. Type it on the confirmation page on your own phone.",
 	},
 	ReferralMessage: {
 		"ru": "{brand}: спасибо за покупку! Ваш промокод {promo}: скидка {discount} для друзей, осталось использований: {left}.{until}",

@@ -3,6 +3,7 @@ package domain
 import (
 	"testing"
 	"time"
+	"unicode/utf8"
 )
 
 func at(t *testing.T, zone, local string) time.Time {
@@ -74,6 +75,29 @@ func TestDiscountInWords(t *testing.T) {
 	} {
 		if got := d.inWords(); got != want {
 			t.Errorf("%+v in words is %q, want %q", d, got, want)
+		}
+	}
+}
+
+// The last line of an SMS is what a phone reads to offer the code on our page
+// and on no other (WICG, "Origin-bound one-time codes delivered via SMS"). With
+// it a code takes two parts of 67 characters, as it did without it.
+func TestCodeIsBoundToOurSite(t *testing.T) {
+	s := testService()
+	for site, want := range map[string]string{
+		"https://shop.example": "\n@shop.example #0412", "https://shop.example:8443": "\n@shop.example #0412",
+		"http://127.0.0.1:8080": "\n@127.0.0.1 #0412", "http://[::1]:8080": "\n@::1 #0412", "": "",
+	} {
+		s.SiteURL = site
+		if got := s.boundTo("0412"); got != want {
+			t.Errorf("%q: %q, want %q", site, got, want)
+		}
+	}
+	s.SiteURL = "https://prilavok.example"
+	values := map[string]string{"code": "0412", "brand": "Аура", "store": "Европейский"}
+	for _, kind := range []MessageKind{CodeMessage, SelfCodeMessage} {
+		if n := utf8.RuneCountInString(renderTemplate(kind, "ru", values) + s.boundTo("0412")); n > 2*67 {
+			t.Errorf("%s has %d characters: three parts", kind, n)
 		}
 	}
 }

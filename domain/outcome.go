@@ -70,7 +70,9 @@ func (s *Service) HeldPromo(ctx context.Context, visitID int64) (*Redemption, er
 type Promise struct {
 	Kind MessageKind // empty: nothing will come
 	At   time.Time
-	Why  string // "outcome", "no_consent", "not_verified", "phone_used", "programme_off", "cancelled", "voided"; why nothing will come
+	// Why nothing will come: "outcome", "no_consent", "not_verified", "deferred",
+	// "phone_used", "programme_off", "cancelled" or "voided".
+	Why string
 }
 
 // FinishVisit ends a visit with its outcome. Confirming the held code, the
@@ -244,6 +246,8 @@ func (s *Service) promise(ctx context.Context, q Queries, v Visit) (Promise, err
 		return Promise{Why: "outcome"}, nil
 	case !v.PersonalData || !v.Communications:
 		return Promise{Why: "no_consent"}, nil
+	case v.VerifiedAt == nil && s.MayVerify(v):
+		return Promise{Why: "deferred"}, nil
 	case v.VerifiedAt == nil || v.ContactID == nil:
 		return Promise{Why: "not_verified"}, nil
 	}
@@ -273,7 +277,11 @@ func (s *Service) promise(ctx context.Context, q Queries, v Visit) (Promise, err
 	if err != nil {
 		return Promise{}, err
 	}
-	return Promise{Kind: kind, At: s.NextDayAt(store, *v.EndedAt)}, nil
+	from := *v.EndedAt
+	if v.VerifiedAt.After(from) {
+		from = *v.VerifiedAt // by the customer, later
+	}
+	return Promise{Kind: kind, At: s.NextDayAt(store, from)}, nil
 }
 
 // Promise tells what an ended visit's customer will receive, from what was

@@ -13,6 +13,7 @@ type Service struct {
 	Clock      func() time.Time
 	Secret     []byte // key of every HMAC: phone codes, phone keys in Redis
 	Settings   Settings
+	SiteURL    string // origin of the links that customers open, without a slash at the end
 }
 
 // now is the injected clock in UTC, cut to the microseconds that both

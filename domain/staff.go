@@ -42,6 +42,16 @@ func (s Staff) Assigned(storeID int64) bool {
 	return slices.ContainsFunc(s.Stores, func(st Store) bool { return st.ID == storeID })
 }
 
+// Store is the chosen one, empty where none is.
+func (a Actor) Store() Store {
+	for _, st := range a.Stores {
+		if st.ID == a.StoreID {
+			return st
+		}
+	}
+	return Store{}
+}
+
 // MayServe tells whether the actor may start and continue visits at the
 // chosen store. Only advisors serve: a supervisor's figure must not contain
 // the supervisor's own entries.

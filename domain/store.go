@@ -1,6 +1,9 @@
 package domain
 
-import "time"
+import (
+	"context"
+	"time"
+)
 
 // Store is a point of sale. The persistence layer is called Database
 // throughout, so that this word has one meaning.
@@ -28,3 +31,20 @@ func (s Store) Location() *time.Location {
 
 // Day is the calendar day at the store, as YYYY-MM-DD.
 func (s Store) Day(t time.Time) string { return t.In(s.Location()).Format(time.DateOnly) }
+
+// AllStores lists every store by name, for an administrator.
+func (s *Service) AllStores(ctx context.Context, a Actor) ([]Store, error) {
+	if a.Role != Administrator {
+		return nil, forbidden()
+	}
+	return s.DB.Stores(ctx)
+}
+
+// SetSelfEntry says for a store whether only the customer may type the code.
+// It counts from the next request on, for visits that have begun too.
+func (s *Service) SetSelfEntry(ctx context.Context, a Actor, storeID int64, on bool) error {
+	if a.Role != Administrator {
+		return forbidden()
+	}
+	return s.DB.InTx(ctx, func(ctx context.Context, tx Tx) error { return tx.SetSelfEntry(ctx, storeID, on) })
+}

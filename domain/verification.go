@@ -3,6 +3,7 @@ package domain
 import (
 	"context"
 	"errors"
+	"strconv"
 	"strings"
 	"time"
 )
@@ -150,7 +151,7 @@ func (s *Service) sendCode(ctx context.Context, t codeTry, requestID string) (Vi
 		attempt.LimitMet = res.Limit.Name
 		return v, orFailure(limited(res.Limit), s.recordAttempt(ctx, attempt))
 	}
-	sendErr := s.sendCodeText(ctx, v, store, programme, res.ID)
+	sendErr := s.sendCodeText(ctx, t, store, programme, res.ID)
 	if sendErr != nil {
 		attempt.Verdict = "failed"
 		var se *SMSError
@@ -158,7 +159,8 @@ func (s *Service) sendCode(ctx context.Context, t codeTry, requestID string) (Vi
 			attempt.Verdict = "unclear"
 		}
 	}
-	err = s.recordAttempt(ctx, attempt)
+	err = s.recordSend(ctx, &t, attempt)
+	v = t.visit
 	if attempt.Verdict == "failed" {
 		return v, &Error{Kind: Unavailable, Message: Say("code.gateway_failed"), Err: errors.Join(sendErr, err)}
 	}
@@ -173,13 +175,41 @@ func orFailure(told, failure error) error {
 	return told
 }
 
-func (s *Service) sendCodeText(ctx context.Context, v Visit, store Store, p Programme, challengeID string) error {
+// sendCodeText asks to read the code to the advisor only where an advisor may
+// type it.
+func (s *Service) sendCodeText(ctx context.Context, t codeTry, store Store, p Programme, challengeID string) error {
 	ctx, cancel := context.WithTimeout(ctx, smsDeadline)
 	defer cancel()
-	text := renderTemplate(CodeMessage, v.Language, map[string]string{
-		"code": s.code(challengeID), "brand": p.Brand, "store": store.Name,
+	kind := CodeMessage
+	if store.SelfEntry || t.entry == EntrySelf {
+		kind = SelfCodeMessage
+	}
+	code := s.code(challengeID)
+	text := renderTemplate(kind, t.visit.Language, map[string]string{"code": code, "brand": p.Brand, "store": store.Name})
+	return s.SMS.Send(ctx, SMSText{To: t.visit.Phone, Text: text + s.boundTo(code), Code: true})
+}
+
+// recordSend stores a send. The first one of a phone in a visit draws the
+// token of the customer's own page, which a resend leaves as it is.
+func (s *Service) recordSend(ctx context.Context, t *codeTry, at CodeAttempt) error {
+	at.At = s.now()
+	return s.DB.InTx(ctx, func(ctx context.Context, tx Tx) error {
+		if t.visit.SelfToken == "" {
+			v, err := tx.LockVisit(ctx, t.visit.ID)
+			if err != nil {
+				return err
+			}
+			// The phone may have been changed while the SMS was on its way.
+			if v.Phone == t.visit.Phone && !v.Ended() {
+				drawToken(&v)
+				if err := tx.SaveVisit(ctx, v); err != nil {
+					return err
+				}
+				t.visit = v
+			}
+		}
+		return tx.AddCodeAttempt(ctx, at)
 	})
-	return s.SMS.Send(ctx, SMSText{To: v.Phone, Text: text, Code: true})
 }
 
 // recordAttempt stores a send, or a check that verified nothing. It leaves the
@@ -190,11 +220,16 @@ func (s *Service) recordAttempt(ctx context.Context, at CodeAttempt) error {
 }
 
 // CheckCode judges the code that the customer read out. An empty or malformed
-// field is answered without a check, and nothing is counted.
+// field is answered without a check, and nothing is counted. In a store where
+// only the customer may type, this door is closed.
 func (s *Service) CheckCode(ctx context.Context, a Actor, visitID int64, requestID, typed string) (Visit, error) {
 	v, err := s.mayChallenge(ctx, a, visitID)
 	if err != nil || v.VerifiedAt != nil {
 		return v, err
+	}
+	// The actor's stores are read anew with every request.
+	if a.Store().SelfEntry {
+		return v, &Error{Kind: Conflict, Message: Say("code.self_only")}
 	}
 	return s.checkCode(ctx, s.codeTry(a, v, EntryAdvisor), requestID, typed)
 }
@@ -265,14 +300,19 @@ func codeRefused(res CheckResult) error {
 	}
 }
 
-// recordVerified stores the success with time, challenge and advisor.
+// recordVerified stores the success with time, challenge and advisor. Where
+// the customer verifies after the visit, what it causes follows now.
 func (s *Service) recordVerified(ctx context.Context, t codeTry, at CodeAttempt, repeated bool) (Visit, error) {
-	return s.change(ctx, t.Actor, t.visit.ID, func(ctx context.Context, tx Tx, v *Visit) error {
+	change := s.change
+	if t.entry == EntrySelf {
+		change = s.changeSelf
+	}
+	return change(ctx, t.Actor, t.visit.ID, func(ctx context.Context, tx Tx, v *Visit) error {
 		if v.ContactID == nil || v.Phone != t.visit.Phone {
 			// The phone was changed in another tab while this code was typed.
 			return &Error{Kind: Conflict, Message: Say("code.phone_changed")}
 		}
-		at.At = v.TouchedAt
+		at.At = s.now()
 		if !repeated {
 			if err := tx.AddCodeAttempt(ctx, at); err != nil {
 				return err
@@ -282,32 +322,48 @@ func (s *Service) recordVerified(ctx context.Context, t codeTry, at CodeAttempt,
 			return nil
 		}
 		first, err := tx.AddVerification(ctx, Verification{
-			ChallengeID: at.ChallengeID, VisitID: v.ID, ContactID: *v.ContactID, StoreID: v.StoreID, StaffID: v.AdvisorID, At: v.TouchedAt,
+			ChallengeID: at.ChallengeID, VisitID: v.ID, ContactID: *v.ContactID, StoreID: v.StoreID, StaffID: v.AdvisorID, At: at.At,
 		})
 		if err != nil {
 			return err
 		}
-		v.VerifiedAt, v.CodeSkipped = &v.TouchedAt, false
+		v.VerifiedAt, v.CodeSkipped = &at.At, false
 		if !first {
 			return nil
 		}
 		if err := tx.ConfirmConsents(ctx, v.ID, at.ChallengeID); err != nil {
 			return err
 		}
-		c, err := tx.Contact(ctx, *v.ContactID)
-		if err != nil {
+		if err := nameContact(ctx, tx, *v); err != nil {
 			return err
 		}
-		// Only the person who holds the phone may rename its contact.
-		c.Name, c.Language = v.CustomerName, v.Language
-		if c.VerifiedAt == nil {
-			c.VerifiedAt = v.VerifiedAt
-		}
-		if err := tx.SaveContact(ctx, c); err != nil {
+		err = tx.AddVisitEvent(ctx, VisitEvent{VisitID: v.ID, StaffID: v.AdvisorID, At: at.At, Kind: EventVerified, Detail: string(t.entry)})
+		if err != nil || !v.Ended() || v.Voided() {
 			return err
 		}
-		return tx.AddVisitEvent(ctx, VisitEvent{VisitID: v.ID, StaffID: v.AdvisorID, At: v.TouchedAt, Kind: EventVerified, Detail: string(t.entry)})
+		return s.follow(ctx, tx, *v)
 	})
+}
+
+// nameContact writes a verified visit's name: only the person who holds the
+// phone may rename its contact. Somebody who took the consent back after this
+// visit, and verifies it only now, stays nameless.
+func nameContact(ctx context.Context, tx Tx, v Visit) error {
+	c, err := tx.Contact(ctx, *v.ContactID)
+	if err != nil {
+		return err
+	}
+	consents, err := tx.ContactConsents(ctx, c.ID)
+	if err != nil {
+		return err
+	}
+	if consents[PersonalData] {
+		c.Name, c.Language = v.CustomerName, v.Language
+	}
+	if c.VerifiedAt == nil {
+		c.VerifiedAt = v.VerifiedAt
+	}
+	return tx.SaveContact(ctx, c)
 }
 
 // SkipCode goes on without a verified phone.
@@ -320,6 +376,39 @@ func (s *Service) SkipCode(ctx context.Context, a Actor, visitID int64) (Visit, 
 			return nil
 		}
 		v.CodeSkipped = true
-		return tx.AddVisitEvent(ctx, VisitEvent{VisitID: v.ID, StaffID: a.ID, At: v.TouchedAt, Kind: EventCodeSkipped})
+		return s.addPassed(ctx, tx, *v, EventCodeSkipped)
 	})
+}
+
+// DeferCode goes on without a verified phone, and leaves the customer until
+// CODE_LATER after the visit to verify it on their own page.
+func (s *Service) DeferCode(ctx context.Context, a Actor, visitID int64) (Visit, error) {
+	return s.change(ctx, a, visitID, func(ctx context.Context, tx Tx, v *Visit) error {
+		switch {
+		case v.ContactID == nil:
+			return stepTooEarly()
+		case !v.Communications:
+			return &Error{Kind: Conflict, Message: Say("code.no_consent")}
+		case v.VerifiedAt != nil || v.CodeDeferred:
+			return nil
+		}
+		v.CodeSkipped, v.CodeDeferred = true, true
+		drawToken(v)
+		return s.addPassed(ctx, tx, *v, EventCodeDeferred)
+	})
+}
+
+// addPassed notes that a visit went on unverified, and after how many SMS.
+func (s *Service) addPassed(ctx context.Context, tx Tx, v Visit, kind EventKind) error {
+	attempts, err := tx.CodeAttempts(ctx, v.ID)
+	if err != nil {
+		return err
+	}
+	sent := 0
+	for _, at := range attempts {
+		if at.Kind == AttemptSend && at.PhoneKey == s.PhoneKey(v.Phone) && (at.Verdict == string(OpenSend) || at.Verdict == "unclear") {
+			sent++
+		}
+	}
+	return tx.AddVisitEvent(ctx, VisitEvent{VisitID: v.ID, StaffID: v.AdvisorID, At: v.TouchedAt, Kind: kind, Detail: strconv.Itoa(sent)})
 }

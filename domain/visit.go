@@ -29,7 +29,7 @@ type Visit struct {
 	CustomerName   string // as given in this visit
 	VerifiedAt     *time.Time
 	CodeSkipped    bool   // the advisor went on without a verified phone
-	CodeDeferred   bool   // and the customer verifies later, on a page of their own
+	CodeDeferred   bool   // the customer was given time to verify later, on a page of their own; stays when they have
 	SelfToken      string // of that page; random, empty until the first SMS
 	PromoPassed    bool   // the promo step was left, with a code or without
 
@@ -192,8 +192,9 @@ const (
 	EventConsents      EventKind = "consents"
 	EventContact       EventKind = "contact"
 	EventContactErased EventKind = "contact_erased" // the consent was taken back during the visit
-	EventVerified      EventKind = "verified"
-	EventCodeSkipped   EventKind = "code_skipped"
+	EventVerified      EventKind = "verified"       // detail: the CodeEntry
+	EventCodeSkipped   EventKind = "code_skipped"   // detail: how many SMS had been sent, as EventCodeDeferred
+	EventCodeDeferred  EventKind = "code_deferred"  // the customer verifies later
 	EventPromoHeld     EventKind = "promo_held"
 	EventPromoReleased EventKind = "promo_released"
 	EventPromoPassed   EventKind = "promo_passed"

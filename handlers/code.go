@@ -111,6 +111,7 @@ func (h *Handlers) codeView(a domain.Actor, v domain.Visit, state domain.Challen
 		VisitFrame: frame(v, domain.StepCode, f), State: state, Asking: state.Live,
 		Now: h.Service.Now(), Location: locationOf(a), Length: h.Service.Settings.CodeLength, NextURL: stepURL(v),
 		PromoNeedsPhone: h.Service.Settings.PromoNeedsVerifiedPhone,
+		SelfOnly:        a.Store().SelfEntry, SelfURL: h.Service.SelfURL(v), Later: h.Service.Settings.CodeLater,
 	}
 }
 
@@ -124,7 +125,7 @@ func (h *Handlers) code(c echo.Context, status int, v views.CodeView) error {
 	if v.Gifts, err = h.gifts(c, v.Visit, domain.StepCode); err != nil {
 		return err
 	}
-	if !v.Asking {
+	if !v.Asking || v.SelfOnly {
 		// The field is gone, so the summary can't lead to it.
 		for i := range v.Faults {
 			v.Faults[i].Field = ""

@@ -96,6 +96,9 @@ func (h *Handlers) page(c echo.Context, title string) views.Page {
 		item("nav.promo_codes", "/promo-codes")
 		item("nav.limits", "/limits")
 		item("nav.promo_check", "/promo-check")
+		if a.Role == domain.Administrator {
+			item("nav.stores", "/stores")
+		}
 	}
 	return p
 }

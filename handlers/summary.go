@@ -37,6 +37,9 @@ func (h *Handlers) ShowSummary(c echo.Context) error {
 	if v.Gifts, err = h.Service.Gifts(ctx, visit); err != nil {
 		return err
 	}
+	if visit.VerifiedAt == nil && h.Service.MayVerify(visit) {
+		v.SelfURL, v.SelfUntil = h.Service.SelfURL(visit), visit.EndedAt.Add(h.Service.Settings.CodeLater)
+	}
 	if v.Promise, err = h.Service.Promise(ctx, visit); err != nil {
 		return err
 	}

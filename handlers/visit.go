@@ -56,12 +56,7 @@ func visitID(c echo.Context) (int64, error) {
 
 // locationOf is the time zone of the actor's chosen store.
 func locationOf(a domain.Actor) *time.Location {
-	for _, s := range a.Stores {
-		if s.ID == a.StoreID {
-			return s.Location()
-		}
-	}
-	return time.UTC
+	return a.Store().Location()
 }
 
 // openStep gives the visit when the step can be shown. Where it can't, going

@@ -20,3 +20,7 @@ func (t *tx) AddStore(ctx context.Context, s domain.Store) (int64, error) {
 	return t.add(ctx, `INSERT INTO stores (programme_id, name, city, address, time_zone, active, self_entry)
 		VALUES (:programme_id, :name, :city, :address, :time_zone, :active, :self_entry) RETURNING id`, s)
 }
+
+func (t *tx) SetSelfEntry(ctx context.Context, storeID int64, on bool) error {
+	return t.execOne(ctx, `UPDATE stores SET self_entry = $2 WHERE id = $1`, storeID, on)
+}

@@ -24,6 +24,12 @@ func (q *queries) Visit(ctx context.Context, id int64) (domain.Visit, error) {
 	return one[domain.Visit](ctx, q, `SELECT `+visitColumns+visitTables+` WHERE v.id = $1`, id)
 }
 
+// VisitByToken repeats the condition of the index, without which SQLite would
+// not use it.
+func (q *queries) VisitByToken(ctx context.Context, token string) (domain.Visit, error) {
+	return one[domain.Visit](ctx, q, `SELECT `+visitColumns+visitTables+` WHERE v.self_token = $1 AND v.self_token <> ''`, token)
+}
+
 // LockVisit gives the visit as it is once it is locked. A PostgreSQL
 // transaction that had to wait is answered with the visit as it is now, beside
 // the contact that it had before the wait. That is seen by the contact's id,

@@ -74,6 +74,9 @@ var accessTable = []accessRow{
 	ofVisit("POST", "/code/sends", "/visits/:id/code", summary, "request_id", "unique"),
 	ofVisit("POST", "/code/checks", "bad", summary),
 	ofVisit("POST", "/code/skips", "/visits/:id/outcome", summary),
+	ofVisit("POST", "/code/deferrals", "/visits/:id/code", summary),
+	ofVisit("GET", "/code/qr", "ok", "404"),
+	ofVisit("GET", "/code/status", "/visits/:id/code", summary),
 	ofVisit("GET", "/promo", "ok", summary),
 	ofVisit("POST", "/promo", "bad", summary),
 	ofVisit("POST", "/promo/releases", "/visits/:id/promo", summary),
@@ -104,6 +107,14 @@ var accessTable = []accessRow{
 	{"POST", "/promo-batches/new", nil, office("bad"), ""},
 	{"GET", "/promo-batches/import", nil, office("ok"), ""},
 	{"POST", "/promo-batches/import", nil, office("bad"), ""},
+
+	{"GET", "/stores", nil, [people]string{"in", "403", "403", "403", "403", "403", "403", "ok"}, ""},
+	{"POST", "/stores/:id/self-entry", []string{"self_entry", "no"}, [people]string{"in", "403", "403", "403", "403", "403", "403", "/stores"}, ""},
+
+	// The customer's page asks nobody who they are.
+	{"GET", "/c/:token", nil, [people]string{"ok", "ok", "ok", "ok", "ok", "ok", "ok", "ok"}, ""},
+	{"POST", "/c/:token/checks", nil, [people]string{"bad", "bad", "bad", "bad", "bad", "bad", "bad", "bad"}, ""},
+	{"POST", "/c/:token/sends", nil, [people]string{"bad", "bad", "bad", "bad", "bad", "bad", "bad", "bad"}, ""},
 
 	{"GET", "/handset", nil, [people]string{"ok", "ok", "ok", "ok", "ok", "ok", "ok", "ok"}, ""},
 	{"POST", "/handset/messages/:id/sendings", nil, [people]string{"/handset", "/handset", "/handset", "/handset", "/handset", "/handset", "/handset", "/handset"}, ""},
@@ -188,9 +199,18 @@ func testAccess(t *testing.T, env []string) {
 	all[anna].goesTo(all[anna].purchase(bought), bought+"/summary")
 	message := db.one(`SELECT id FROM messages WHERE visit_id = $1`, idOf(bought))
 
+	// A visit whose customer has a page of their own.
+	shown := all[anna].walk(p, customer{phone: "+7 916 700 00 02"}, domain.StepCode)
+	all[anna].sendCode(shown)
+	token := db.one(`SELECT self_token FROM visits WHERE id = $1`, idOf(shown))
+
 	for n, row := range accessTable {
 		id := ""
 		switch {
+		case row.path == "/visits/:id/code/qr":
+			id = idOf(shown)
+		case strings.HasPrefix(row.path, "/stores/"):
+			id = "1"
 		case strings.HasPrefix(row.path, "/visits/:id"):
 			// A visit of its own for each row, so that what anna does in one
 			// does not change the next.
@@ -210,7 +230,7 @@ func testAccess(t *testing.T, env []string) {
 					form[i] = fmt.Sprintf("access-%d-%d", n, who)
 				}
 			}
-			path := strings.Replace(row.path, ":id", id, 1)
+			path := strings.NewReplacer(":id", id, ":token", token).Replace(row.path)
 			got := short(send(all[who], row.method, path, form), id)
 			if got != row.want[who] {
 				t.Errorf("%s %s by %d: %s, want %s", row.method, row.path, who, got, row.want[who])

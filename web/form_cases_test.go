@@ -110,6 +110,23 @@ var formCases = []formCase{
 		good: []string{}, leads: "./promo",
 	},
 	{
+		name: "code deferral", page: "./code", action: "./code/deferrals", until: domain.StepCode, who: customer{phone: "+7916300420%d"}, section: "visit-code",
+		before: func(c *client, _ *program, visit string) {
+			c.goesTo(c.send(visit+"/code", visit+"/code/sends"), visit+"/code")
+			// The other ways stand on the screen once nothing has come twice.
+			for range 2 {
+				c.sendCode(visit)
+			}
+		},
+		good: []string{}, leads: "./code",
+	},
+	{
+		name: "self-entry of a store", page: "/stores", action: "/stores/1/self-entry", login: "admin", section: "store-list",
+		bad: []badInput{{pairs: []string{"self_entry", "maybe"}}, {drop: "self_entry"}},
+		// Off: the other forms are filled in by advisors.
+		good: []string{"self_entry", "no"}, leads: "/stores", foreign: "403",
+	},
+	{
 		name: "promo apply", page: "./promo", action: "./promo", until: domain.StepPromo, who: customer{phone: "+7916300500%d"}, section: "visit-promo",
 		bad: []badInput{
 			{pairs: []string{"promo", ""}, faults: []string{"promo"}},

@@ -91,7 +91,7 @@ var asPart = http.Header{"Hx-Request": {"true"}, "Hx-Request-Type": {"partial"}}
 func TestForms(t *testing.T) {
 	eachBackend(t, func(t *testing.T, env []string) {
 		// Every case signs in anew, and one code is applied many times over.
-		p := start(t, append(env, "SIGN_IN_ATTEMPTS=1000", "SIGN_IN_ATTEMPTS_PER_ADDRESS=1000")...)
+		p := start(t, append(env, "CODE_RESEND_AFTER=1s", "SIGN_IN_ATTEMPTS=1000", "SIGN_IN_ATTEMPTS_PER_ADDRESS=1000")...)
 		db := openData(t, env)
 		all := cast{}
 		for _, f := range formCases {

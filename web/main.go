@@ -113,6 +113,14 @@ func run(ctx context.Context, environ []string, out io.Writer) (err error) {
 
 // serve listens, works the jobs, and stops both in order.
 func serve(ctx context.Context, cfg Config, db *sql.DB, h *handlers.Handlers, log *slog.Logger, out io.Writer) error {
+	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", cfg.Addr)
+	if err != nil {
+		return fmt.Errorf("listen: %w", err)
+	}
+	// The server closes it too; once more does no harm.
+	defer func() { _ = listener.Close() }()
+	// Only the listener knows the port where the system chose it.
+	h.Service.SiteURL = cfg.SiteURL(listener.Addr().String())
 	server, err := newServer(cfg, h, log)
 	if err != nil {
 		return err
@@ -126,13 +134,9 @@ func serve(ctx context.Context, cfg Config, db *sql.DB, h *handlers.Handlers, lo
 	if err := river.Start(context.WithoutCancel(ctx)); err != nil {
 		return fmt.Errorf("start the jobs: %w", err)
 	}
-	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", cfg.Addr)
-	if err != nil {
-		return errors.Join(fmt.Errorf("listen: %w", err), stopJobs(cfg, river))
-	}
 	served := make(chan error, 1)
 	go func() { served <- server.Serve(listener) }()
-	say(out, "Prilavok is ready: %s\n", cfg.SiteURL(listener.Addr().String()))
+	say(out, "Prilavok is ready: %s\n", h.Service.SiteURL)
 
 	select {
 	case err = <-served: // only a listener that broke ends by itself

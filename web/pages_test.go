@@ -34,6 +34,10 @@ func TestPages(t *testing.T) {
 			see(c, "/counter")
 			see(c, "/promo-check")
 			see(vera, "/visits")
+			see(admin, "/stores")
+			if a := guest.get("/c/nobodys"); a.Status != http.StatusNotFound {
+				t.Errorf("nobody's page: %d", a.Status)
+			}
 
 			const phone = "+79167000001"
 			visit := c.walk(p, customer{phone: phone}, domain.StepCode)
@@ -45,6 +49,11 @@ func TestPages(t *testing.T) {
 			see(c, visit+"/code")
 			code := p.codes(phone)[0]
 			c.send(visit+"/code", visit+"/code/checks", "code", wrong(code, 1))
+			see(c, visit+"/code")
+			page := c.customersPage(visit)
+			see(guest, page)
+			guest.send(page, page+"/checks", "code", "12")
+			c.goesTo(c.post(visit+"/code/deferrals", "request_id", "later"), visit+"/code")
 			see(c, visit+"/code")
 			c.goesTo(c.send(visit+"/code", visit+"/code/checks", "code", code), visit+"/code")
 			see(c, visit+"/code")

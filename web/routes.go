@@ -14,12 +14,13 @@ import (
 type access int
 
 const (
-	everybody   access = iota
-	shown              // everybody, in their own frame where they are signed in
-	staff              // anybody who is signed in
-	advisors           // advisors; the visit itself must be theirs too, which the domain sees to
-	supervisors        // supervisors and administrators; what they see is limited to their stores
-	counter            // every role, an advisor only at a chosen store
+	everybody      access = iota
+	shown                 // everybody, in their own frame where they are signed in
+	staff                 // anybody who is signed in
+	advisors              // advisors; the visit itself must be theirs too, which the domain sees to
+	supervisors           // supervisors and administrators; what they see is limited to their stores
+	counter               // every role, an advisor only at a chosen store
+	administrators        // administrators alone
 )
 
 // route is one line of the URL table.
@@ -62,6 +63,9 @@ var routes = []route{
 	{http.MethodPost, "/visits/:id/code/sends", advisors, (*handlers.Handlers).CreateCodeSend},
 	{http.MethodPost, "/visits/:id/code/checks", advisors, (*handlers.Handlers).CreateCodeCheck},
 	{http.MethodPost, "/visits/:id/code/skips", advisors, (*handlers.Handlers).CreateCodeSkip},
+	{http.MethodPost, "/visits/:id/code/deferrals", advisors, (*handlers.Handlers).CreateCodeDeferral},
+	{http.MethodGet, "/visits/:id/code/qr", advisors, (*handlers.Handlers).ShowCodeQR},
+	{http.MethodGet, "/visits/:id/code/status", advisors, (*handlers.Handlers).ShowCodeStatus},
 	{http.MethodGet, "/visits/:id/promo", advisors, (*handlers.Handlers).EditPromo},
 	{http.MethodPost, "/visits/:id/promo", advisors, (*handlers.Handlers).UpdatePromo},
 	{http.MethodPost, "/visits/:id/promo/releases", advisors, (*handlers.Handlers).CreatePromoRelease},
@@ -93,6 +97,14 @@ var routes = []route{
 	{http.MethodGet, importPath, supervisors, (*handlers.Handlers).NewPromoImport},
 	{http.MethodPost, importPath, supervisors, (*handlers.Handlers).CreatePromoImport},
 
+	{http.MethodGet, "/stores", administrators, (*handlers.Handlers).Stores},
+	{http.MethodPost, "/stores/:id/self-entry", administrators, (*handlers.Handlers).UpdateSelfEntry},
+
+	// The customer's own page. Its address stands in a QR, so it is short.
+	{http.MethodGet, "/c/:token", everybody, (*handlers.Handlers).ShowSelfEntry},
+	{http.MethodPost, "/c/:token/checks", everybody, (*handlers.Handlers).CreateSelfCheck},
+	{http.MethodPost, "/c/:token/sends", everybody, (*handlers.Handlers).CreateSelfSend},
+
 	{http.MethodGet, "/handset", shown, (*handlers.Handlers).Handset},
 	{http.MethodPost, "/handset/messages/:id/sendings", shown, (*handlers.Handlers).CreateHandsetSending},
 }
@@ -101,12 +113,13 @@ var routes = []route{
 // access.
 func register(e *echo.Echo, h *handlers.Handlers) {
 	doors := map[access][]echo.MiddlewareFunc{
-		everybody:   nil,
-		shown:       {h.Known},
-		staff:       {h.SignedIn},
-		advisors:    {h.SignedIn, handlers.Only(domain.Advisor)},
-		supervisors: {h.SignedIn, handlers.Only(domain.Supervisor, domain.Administrator)},
-		counter:     {h.SignedIn, handlers.AtStore},
+		everybody:      nil,
+		shown:          {h.Known},
+		staff:          {h.SignedIn},
+		advisors:       {h.SignedIn, handlers.Only(domain.Advisor)},
+		supervisors:    {h.SignedIn, handlers.Only(domain.Supervisor, domain.Administrator)},
+		counter:        {h.SignedIn, handlers.AtStore},
+		administrators: {h.SignedIn, handlers.Only(domain.Administrator)},
 	}
 	for _, r := range routes {
 		middleware := doors[r.access]

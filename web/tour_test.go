@@ -19,8 +19,9 @@ type look func(name string, w *window)
 // of it that looks different.
 func walkScreens(t *testing.T, show look) {
 	t.Helper()
-	// Only a long wait can be shown counting; only a first wrong code that locks
-	// the phone for the day shows that without waiting.
+	// Only a long wait can be shown counting; only a short one lets three SMS go
+	// out; only a first wrong code that locks the phone for the day shows that
+	// without waiting.
 	env := []string{"DATA_DIR=" + t.TempDir(), "LOG_LEVEL=warn"}
 	p := start(t, env...)
 	strictEnv := []string{"DATA_DIR=" + t.TempDir(), "LOG_LEVEL=warn", "CODE_TRIES=1", "CODE_TRIES_PER_DAY=1"}
@@ -28,11 +29,14 @@ func walkScreens(t *testing.T, show look) {
 	walkDoors(newWindow(t, p.URL), show)
 	walkVisit(newWindow(t, p.URL), p, show)
 	walkCode(newWindow(t, p.URL), show)
+	walkSelf(t, newWindow(t, p.URL), show)
 	walkPromo(newWindow(t, p.URL), p, openData(t, env), show)
 	walkEnds(newWindow(t, p.URL), show)
 	walkGift(newWindow(t, p.URL), openData(t, env), show)
 	walkOffice(newWindow(t, p.URL), show)
 	walkPromoCodes(newWindow(t, p.URL), show)
+	quick := start(t, "DATA_DIR="+t.TempDir(), "LOG_LEVEL=warn", "CODE_RESEND_AFTER=1s")
+	walkLater(t, quick, show)
 	walkLocked(newWindow(t, strict.URL), openData(t, strictEnv), show)
 }
 

@@ -148,20 +148,28 @@
   }
   document.addEventListener("htmx:error", ({ detail: { ctx } }) => {
     if (!ctx?.request || ctx.text !== undefined) return; // a fault of a page, not of the network
+    if (isWatch(ctx)) return watchFailed();
     [...busy.keys()].forEach(setIdle);
     failure(again(ctx));
   });
   document.addEventListener("htmx:response:error", ({ detail: { ctx } }) => {
-    if (isForeign(ctx)) failure(again(ctx));
+    if (!isForeign(ctx)) return;
+    if (isWatch(ctx)) watchFailed(); else failure(again(ctx));
   });
+  // What asks by itself neither hides nor replaces the offer to repeat what a person has sent.
+  const isWatch = (ctx) => ctx.sourceElement?.matches?.("[hx-trigger^=every]");
+  const offers = () => busy.size > 0 || (retry && !document.getElementById("connection")?.hidden);
+  const watchFailed = () => { if (!offers()) failure(null); };
   // A 503 may be our own form with its reason; what a proxy or a crash sends
   // must not take the place of the form.
   const isForeign = (ctx) => ctx.response?.status >= 500 && !ctx.response.raw.headers.has("Prilavok-Part");
+  let held = null; // what had the focus before a swap, if that takes it away
   document.addEventListener("htmx:before:swap", (event) => {
     if (isForeign(event.detail.ctx)) event.preventDefault();
+    held = document.activeElement === document.body ? null : document.activeElement;
   });
   document.addEventListener("htmx:after:request", ({ detail: { ctx } }) => {
-    if (!isForeign(ctx)) calm();
+    if (!isForeign(ctx) && !(isWatch(ctx) && offers())) calm();
     const key = ctx.response.status < 400 && ctx.request.method === "POST" && formOf(ctx)?.dataset.draft;
     if (key) clearDrafts((name) => name === key);
   });
@@ -183,8 +191,9 @@
     if (ctx.swap === "none") return;
     const page = ctx.target === document.body || ctx.target === "body";
     arrive();
-    // A part that refreshes itself must not pull the focus away.
-    if (!page && ctx.request?.method !== "POST") return;
+    // A part that refreshes itself must not pull the focus away; what it has taken
+    // the focus from is another matter.
+    if (!page && ctx.request?.method !== "POST" && (!held || held.isConnected)) return;
     if (page && ctx.request?.headers["HX-History-Restore-Request"] !== "true") window.scrollTo(0, 0);
     const root = page ? document : document.getElementById(ctx.target?.id) || document;
     focusOn(root.querySelector("[data-error-summary]") || root.querySelector("[autofocus]") || root.querySelector("h1, h2"));
