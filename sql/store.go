@@ -22,5 +22,6 @@ func (t *tx) AddStore(ctx context.Context, s domain.Store) (int64, error) {
 }
 
 func (t *tx) SetSelfEntry(ctx context.Context, storeID int64, on bool) error {
+	delete(t.stores, storeID)
 	return t.execOne(ctx, `UPDATE stores SET self_entry = $2 WHERE id = $1`, storeID, on)
 }
