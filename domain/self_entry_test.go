@@ -279,6 +279,9 @@ func TestDeferredVerification(t *testing.T) {
 			t.Fatal(err)
 		}
 		got := w.visit(v.ID)
+		if c, err := w.DB.Contact(t.Context(), *got.ContactID); err != nil || c.Name != "Пётр" {
+			t.Errorf("the contact is called %q, %v", c.Name, err)
+		}
 		if got.VerifiedAt == nil || !got.TouchedAt.Equal(v.TouchedAt) || !got.EndedAt.Equal(*v.EndedAt) {
 			t.Errorf("verified %v, touched %v, ended %v", got.VerifiedAt, got.TouchedAt, got.EndedAt)
 		}

@@ -353,11 +353,19 @@ func nameContact(ctx context.Context, tx Tx, v Visit) error {
 	if err != nil {
 		return err
 	}
-	consents, err := tx.ContactConsents(ctx, c.ID)
-	if err != nil {
-		return err
+	given := v.PersonalData
+	if v.Ended() {
+		// This visit's yes counts once it is saved as verified.
+		if err := tx.SaveVisit(ctx, v); err != nil {
+			return err
+		}
+		consents, err := tx.ContactConsents(ctx, c.ID)
+		if err != nil {
+			return err
+		}
+		given = consents[PersonalData]
 	}
-	if consents[PersonalData] {
+	if given {
 		c.Name, c.Language = v.CustomerName, v.Language
 	}
 	if c.VerifiedAt == nil {
