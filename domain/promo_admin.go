@@ -248,7 +248,8 @@ func (s *Service) SupervisedPromo(ctx context.Context, a Actor, id int64) (Promo
 			d.VisitID = v.ID
 		}
 	}
-	return d, s.fillPromo(ctx, a, &d)
+	err = s.fillPromo(ctx, a, &d)
+	return d, err
 }
 
 // fillPromo reads the lists of a code. The way to a visit is only given to who

@@ -114,7 +114,7 @@ func (h *Handlers) CreatePromoImport(c echo.Context) error {
 func uploaded(c echo.Context, field string, text *string) error {
 	head, err := c.FormFile(field)
 	if err != nil || head.Filename == "" {
-		return nil //nolint:nilerr // no file was chosen, or the form holds none
+		return nil // no file was chosen, or the form holds none
 	}
 	file, err := head.Open()
 	if err != nil {
