@@ -194,7 +194,7 @@ func TestPromoChanges(t *testing.T) {
 			}
 		}
 		for reason, want := range map[string]string{
-			"": "reason.empty", "ab": "reason.empty", " a  b": "", strings.Repeat("я", 301): "reason.long",
+			"": "reason.empty", "ab": "reason.empty", "a  b": "", strings.Repeat("я", 301): "reason.long",
 		} {
 			err := w.FreezePromo(ctx, w.vera(), dated.ID, reason)
 			if got := domain.FieldsOf(err)["reason"].Key; got != want {
