@@ -40,6 +40,8 @@ func walkPromoCodes(w *window, show look) {
 	w.open("/promo-codes?kind=referral")
 	w.at("Промокоды")
 	show("promo-codes", w)
+	w.open("/promo-codes?q=9000000001") // the demo's own customer, whose code has a last day
+	w.at("Промокоды")
 	w.open(w.link("a.visit-link"))
 	w.see("Кто применял")
 	show("promo-code", w)
