@@ -1,6 +1,7 @@
 package handlers
 
 import (
+	"context"
 	"net/http"
 
 	"github.com/labstack/echo/v4"
@@ -30,30 +31,40 @@ func (h *Handlers) EditCode(c echo.Context) error {
 
 // CreateCodeSend sends the customer a code, or the same one again.
 func (h *Handlers) CreateCodeSend(c echo.Context) error {
-	v, going, err := h.openStep(c, domain.StepCode)
-	if err != nil || !going {
-		return err
-	}
-	a, _ := actorOf(c)
-	if _, err := h.Service.SendCode(c.Request().Context(), a, v.ID, c.FormValue("request_id")); err != nil {
-		return h.codeAgain(c, v, err, "", false)
-	}
-	return redirect(c, visitPath(v.ID, string(domain.StepCode)))
+	return h.codeVerb(c, "", false, func(ctx context.Context, a domain.Actor, id int64) (domain.Visit, error) {
+		return h.Service.SendCode(ctx, a, id, c.FormValue("request_id"))
+	})
 }
 
 // CreateCodeCheck judges the code that the customer read out.
 func (h *Handlers) CreateCodeCheck(c echo.Context) error {
-	v, going, err := h.openStep(c, domain.StepCode)
-	if err != nil || !going {
+	typed := c.FormValue("code")
+	return h.codeVerb(c, typed, true, func(ctx context.Context, a domain.Actor, id int64) (domain.Visit, error) {
+		return h.Service.CheckCode(ctx, a, id, c.FormValue("request_id"), typed)
+	})
+}
+
+// codeVerb does what a form of the code step asks for and shows the step
+// again. The verb reads the visit itself, so it is not read here beforehand:
+// whether the step can be shown is looked at where it was refused.
+func (h *Handlers) codeVerb(c echo.Context, typed string, checking bool,
+	verb func(context.Context, domain.Actor, int64) (domain.Visit, error),
+) error {
+	id, err := visitID(c)
+	if err != nil {
 		return err
 	}
 	a, _ := actorOf(c)
-	typed := c.FormValue("code")
-	saved, err := h.Service.CheckCode(c.Request().Context(), a, v.ID, c.FormValue("request_id"), typed)
-	if err != nil {
-		return h.codeAgain(c, v, err, typed, true)
+	v, err := verb(c.Request().Context(), a, id)
+	switch {
+	case err == nil:
+		return redirect(c, visitPath(id, string(domain.StepCode)))
+	case !inForm(err):
+		return err
+	case v.ID != 0 && !v.Reachable(domain.StepCode):
+		return redirect(c, stepURL(v))
 	}
-	return redirect(c, visitPath(saved.ID, string(domain.StepCode)))
+	return h.codeAgain(c, v, err, typed, checking)
 }
 
 // CreateCodeSkip goes on without a verified phone.
@@ -81,15 +92,18 @@ func (h *Handlers) CodeHelp(c echo.Context) error {
 	return render(c, http.StatusOK, views.VisitCodeHelpPage(h.page(c, views.T(c.Request().Context(), "code.help")), view), nil)
 }
 
-// codeAgain shows the step with its fault. The phone may have been changed in
-// another tab, so the visit is read anew. Where Redis can't tell the state,
-// the field that was filled in stays, with what was typed.
+// codeAgain shows the step with its fault. After a conflict, such as a phone
+// that was changed in another tab, the visit is read anew. Where Redis can't
+// tell the state, the field that was filled in stays, with what was typed.
 func (h *Handlers) codeAgain(c echo.Context, v domain.Visit, err error, typed string, checking bool) error {
 	return h.again(c, err, func(status int) error {
 		a, _ := actorOf(c)
-		now, readErr := h.Service.OpenVisit(c.Request().Context(), a, v.ID)
-		if readErr != nil {
-			return readErr
+		now := v
+		if domain.KindOf(err) == domain.Conflict {
+			var readErr error
+			if now, readErr = h.Service.OpenVisit(c.Request().Context(), a, v.ID); readErr != nil {
+				return readErr
+			}
 		}
 		// A Redis that has just failed is not asked again: the advisor waits.
 		state, stateErr := domain.ChallengeState{}, err
