@@ -5,6 +5,7 @@ import (
 	"errors"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 )
 
@@ -103,9 +104,9 @@ type Limits interface {
 	Lift(ctx context.Context, b Budget, at time.Time) error
 	// Restore puts back what was counted, unless somebody else has done it.
 	Restore(ctx context.Context, counted []Counted, now time.Time) error
-	// Recorded lists the events counted for a budget's kind and subject, for
-	// holding them against the rows.
-	Recorded(ctx context.Context, b Budget) ([]time.Time, error)
+	// Recorded lists every event that is counted, for holding them against the
+	// rows; Keep is left out.
+	Recorded(ctx context.Context) ([]Counted, error)
 }
 
 func phoneSubject(phoneKey string) string     { return "phone:" + phoneKey }
@@ -150,6 +151,19 @@ func (s *Service) budget(name LimitName, subject string) Budget {
 	}
 	b.Keep = max(b.Keep, b.Window)
 	return b
+}
+
+// kept is how long the events of a subject are remembered.
+func (s *Service) kept(kind CountedKind, subject string) time.Duration {
+	whose, _, _ := strings.Cut(subject, ":")
+	switch {
+	case kind == CountedWrong && whose == "phone":
+		return s.phoneKept()
+	case kind == CountedSend && whose != "phone":
+		return limitShort
+	default:
+		return limitDay
+	}
 }
 
 // wrongBudgets are those that a wrong code spends.

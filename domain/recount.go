@@ -34,36 +34,40 @@ func (s *Service) RecountLimits(ctx context.Context) ([]Difference, error) {
 	if err != nil {
 		return nil, err
 	}
-	type set struct {
-		Budget
-		rows int
+	recorded, err := s.Limits.Recorded(ctx)
+	if errors.Is(err, ErrLimitsLost) {
+		// The first code that is sent or typed will rebuild them.
+		return nil, nil
 	}
-	sets := map[string]*set{}
+	if err != nil {
+		return nil, err
+	}
+	type subject struct {
+		kind CountedKind
+		name string
+	}
+	type sums struct{ redis, rows int }
+	all := map[subject]sums{}
 	for _, c := range counted {
-		key := string(c.Kind) + " " + c.Subject
-		if sets[key] == nil {
-			sets[key] = &set{Budget: Budget{Kind: c.Kind, Subject: c.Subject, Keep: c.Keep}}
-		}
 		if !c.Lift {
-			sets[key].rows++
+			sum := all[subject{c.Kind, c.Subject}]
+			sum.rows++
+			all[subject{c.Kind, c.Subject}] = sum
+		}
+	}
+	for _, c := range recorded {
+		// What has grown too old is cleared away only when something is counted.
+		if !c.Lift && c.At.After(s.now().Add(-s.kept(c.Kind, c.Subject))) {
+			sum := all[subject{c.Kind, c.Subject}]
+			sum.redis++
+			all[subject{c.Kind, c.Subject}] = sum
 		}
 	}
 	var out []Difference
-	for _, b := range sets {
-		times, err := s.Limits.Recorded(ctx, b.Budget)
-		if errors.Is(err, ErrLimitsLost) {
-			// The first code that is sent or typed will rebuild them.
-			return nil, nil
-		}
-		if err != nil {
-			return nil, err
-		}
-		// What has grown too old is cleared away only when something is counted.
-		since := s.now().Add(-b.Keep)
-		times = slices.DeleteFunc(times, since.After)
-		if len(times) != b.rows {
+	for of, sum := range all {
+		if sum.redis != sum.rows {
 			out = append(out, Difference{
-				What: "limit on " + string(b.Kind), Subject: b.Subject, Stored: fmt.Sprint(len(times)), Counted: fmt.Sprint(b.rows),
+				What: "limit on " + string(of.kind), Subject: of.name, Stored: fmt.Sprint(sum.redis), Counted: fmt.Sprint(sum.rows),
 			})
 		}
 	}

@@ -21,7 +21,7 @@ func (h *Handlers) CreateGiftCollection(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	if v.Ended() {
+	if v.Ended() || v.ContactID == nil {
 		return redirect(c, stepURL(v))
 	}
 	gift, err := strconv.ParseInt(c.FormValue("gift"), 10, 64)

@@ -378,6 +378,7 @@ func walkLocked(w *window, d data, show look) {
 	w.at("Сейчас номер не подтвердить")
 	show("code-day-locked", w)
 	w.press("Выйти")
+	w.at(atSignIn)
 	w.supervise()
 	w.open("/limits")
 	w.at("Ограничения")

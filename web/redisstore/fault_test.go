@@ -39,7 +39,7 @@ func refuses(t *testing.T, s *redisstore.Store, h *talk) {
 		"Standing": func() error { _, err := s.Limits().Standing(t.Context(), noon, budgets); return err },
 		"Lift":     func() error { return s.Limits().Lift(t.Context(), budgets[0], noon) },
 		"Restore":  func() error { return s.Limits().Restore(t.Context(), rows(budgets[0], 600), noon) },
-		"Recorded": func() error { _, err := s.Limits().Recorded(t.Context(), budgets[0]); return err },
+		"Recorded": func() error { _, err := s.Limits().Recorded(t.Context()); return err },
 		"Allow": func() error {
 			ok, _, err := s.Throttle().Allow(t.Context(), "k", 5, time.Minute)
 			if ok {
@@ -88,11 +88,7 @@ func TestPhoneCode_10_ARedisThatStoppedHasLostItsMemory(t *testing.T) {
 	h.mustCheck("wrong3", "wrong", domain.CheckWrong)
 	var counted []domain.Counted
 	for _, b := range append(h.wrongs()[1:], h.sends()...) {
-		times, err := s.Limits().Recorded(t.Context(), b)
-		if err != nil {
-			t.Fatal(err)
-		}
-		for i, at := range times {
+		for i, at := range recordedAt(t, s, b) {
 			counted = append(counted, domain.Counted{Kind: b.Kind, Subject: b.Subject, ID: "row:" + strconv.Itoa(i), At: at, Keep: b.Keep})
 		}
 	}

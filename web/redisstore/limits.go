@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/redis/go-redis/v9"
@@ -260,32 +261,64 @@ func (l *Limits) restore(ctx context.Context, part []domain.Counted, last bool) 
 	return wanted, err
 }
 
-// Recorded lists the times of the events that are remembered, oldest first.
-func (l *Limits) Recorded(ctx context.Context, b domain.Budget) (times []time.Time, err error) {
-	lost := false
-	err = l.store.within(ctx, func(ctx context.Context) error {
-		var marker *redis.IntCmd
-		var events *redis.ZSliceCmd
-		_, err := l.store.client.TxPipelined(ctx, func(p redis.Pipeliner) error {
-			marker = p.Exists(ctx, l.store.marker())
-			events = p.ZRangeWithScores(ctx, l.store.eventsKey(b.Kind, b.Subject), 0, -1)
-			return nil
-		})
-		if err != nil {
-			return err
-		}
-		lost = marker.Val() == 0
-		for _, e := range events.Val() {
-			if e.Member != liftMember {
-				times = append(times, time.UnixMilli(int64(e.Score)).UTC())
-			}
-		}
-		return nil
-	})
-	if lost {
+// Recorded reads all sets of events, whoever's they are. It takes its time and
+// holds nobody up: between the sets others are served.
+func (l *Limits) Recorded(ctx context.Context) (counted []domain.Counted, err error) {
+	var n int64
+	if err := l.store.within(ctx, func(ctx context.Context) (err error) {
+		n, err = l.store.client.Exists(ctx, l.store.marker()).Result()
+		return err
+	}); err != nil {
+		return nil, err
+	}
+	if n == 0 {
 		return nil, domain.ErrLimitsLost
 	}
-	return times, err
+	for _, kind := range []domain.CountedKind{domain.CountedWrong, domain.CountedSend, domain.CountedPromo} {
+		prefix, seen := l.store.eventsKey(kind, ""), map[string]bool{}
+		for cursor, first := uint64(0), true; first || cursor != 0; first = false {
+			var keys []string
+			err := l.store.within(ctx, func(ctx context.Context) (err error) {
+				keys, cursor, err = l.store.client.Scan(ctx, cursor, globbed(prefix)+"*", 1000).Result()
+				return err
+			})
+			if err != nil {
+				return nil, err
+			}
+			for _, key := range keys {
+				if seen[key] {
+					continue // a scan may come by twice
+				}
+				seen[key] = true
+				events, err := l.recorded(ctx, key, kind, strings.TrimPrefix(key, prefix))
+				if err != nil {
+					return nil, err
+				}
+				counted = append(counted, events...)
+			}
+		}
+	}
+	return counted, nil
+}
+
+func (l *Limits) recorded(ctx context.Context, key string, kind domain.CountedKind, subject string) (counted []domain.Counted, err error) {
+	err = l.store.within(ctx, func(ctx context.Context) error {
+		events, err := l.store.client.ZRangeWithScores(ctx, key, 0, -1).Result()
+		for _, e := range events {
+			member, _ := e.Member.(string)
+			counted = append(counted, domain.Counted{
+				Kind: kind, Subject: subject, ID: strings.TrimPrefix(member, event("")),
+				At: time.UnixMilli(int64(e.Score)).UTC(), Lift: member == liftMember,
+			})
+		}
+		return err
+	})
+	return counted, err
+}
+
+// globbed keeps the braces and brackets of a prefix from being a pattern.
+func globbed(prefix string) string {
+	return strings.NewReplacer("[", `\[`, "]", `\]`, "*", `\*`, "?", `\?`, `\`, `\\`).Replace(prefix)
 }
 
 // limit reads a limit's name and its wait.

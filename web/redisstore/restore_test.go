@@ -39,7 +39,7 @@ func TestNothingIsJudgedWithoutMemory(t *testing.T) {
 				"spend":    func() error { _, err := s.Limits().Spend(t.Context(), "id", noon, []domain.Budget{b}); return err },
 				"standing": func() error { _, err := s.Limits().Standing(t.Context(), noon, []domain.Budget{b}); return err },
 				"lift":     func() error { return s.Limits().Lift(t.Context(), b, noon) },
-				"recorded": func() error { _, err := s.Limits().Recorded(t.Context(), b); return err },
+				"recorded": func() error { _, err := s.Limits().Recorded(t.Context()); return err },
 			} {
 				var e *domain.Error
 				if err := call(); !errors.Is(err, domain.ErrLimitsLost) || errors.As(err, &e) {
@@ -319,10 +319,7 @@ func randomHistory(t *testing.T, s *redisstore.Store, random *rand.Rand) {
 		}
 	}
 	for _, b := range all {
-		times, err := s.Limits().Recorded(t.Context(), b)
-		if err != nil {
-			t.Fatal(err)
-		}
+		times := recordedAt(t, s, b)
 		for _, at := range h.events[historyKey(b)] {
 			if at.After(now.Add(-b.Window)) && !slices.ContainsFunc(times, at.Equal) {
 				t.Errorf("%s of %s has forgotten an event of %v", b.Name, b.Subject, at)

@@ -196,9 +196,20 @@ func (h *talk) counted() int {
 
 func recorded(t *testing.T, s *redisstore.Store, b domain.Budget) int {
 	t.Helper()
-	times, err := s.Limits().Recorded(t.Context(), b)
+	return len(recordedAt(t, s, b))
+}
+
+// recordedAt are the times of a budget's events.
+func recordedAt(t *testing.T, s *redisstore.Store, b domain.Budget) (times []time.Time) {
+	t.Helper()
+	all, err := s.Limits().Recorded(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
-	return len(times)
+	for _, c := range all {
+		if c.Kind == b.Kind && c.Subject == b.Subject && !c.Lift {
+			times = append(times, c.At)
+		}
+	}
+	return times
 }
