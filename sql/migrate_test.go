@@ -160,6 +160,7 @@ func TestMigrateGivesEarnedGifts(t *testing.T) {
 		}
 		exec(t, db, `DELETE FROM redemptions WHERE state = 'held'`)
 		exec(t, db, `UPDATE visits SET discount = 44850 WHERE id = 2`)
+		exec(t, db, `UPDATE visits SET price = 0 WHERE id = 3`)
 		exec(t, db, `UPDATE promo_codes SET used = 3 WHERE id = 1`)
 		if err := db.Migrate(t.Context()); err != nil {
 			t.Fatal(err)
