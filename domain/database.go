@@ -105,7 +105,8 @@ type Queries interface {
 	// PromoCodeByID gives one code.
 	PromoCodeByID(ctx context.Context, id int64) (PromoCode, error)
 	// LiveCode finds the code of a kind that the owner can still share or
-	// use: active, not expired at t, uses left. NotFound where there is none.
+	// use: active, not expired at t, not every use spent (held is not spent).
+	// NotFound where there is none.
 	LiveCode(ctx context.Context, programmeID, ownerID int64, kind PromoKind, t time.Time) (PromoCode, error)
 	// LiveRedemption gives the held or confirmed redemption of a visit.
 	LiveRedemption(ctx context.Context, visitID int64) (Redemption, error)
@@ -254,7 +255,7 @@ type Tx interface {
 	// lift that was recorded before.
 	AddLimitLift(ctx context.Context, l LimitLift) (LimitLift, error)
 	// ForgetPhoneKeys empties the keyed phone and address of up to limit
-	// attempts from before a moment, and the addresses of refusals too.
+	// attempts from before a moment, and those of all refusals and lifts too.
 	ForgetPhoneKeys(ctx context.Context, before time.Time, limit int) (int, error)
 	// AddVerification records a verified phone; false when this challenge or
 	// this visit and phone is recorded already. A record of the same challenge
@@ -292,8 +293,8 @@ type Tx interface {
 	// locked before the redemption row.
 	VoidRedemption(ctx context.Context, redemptionID int64, useKept bool, at time.Time) (bool, error)
 	// EarnGift makes the gift of a code, or takes up the revoked one, where at
-	// least friends of its uses are confirmed; false where they are fewer or the
-	// gift is there already. The code row is locked.
+	// least friends of its uses are confirmed; false where they are fewer, the
+	// code is void or the gift is there already. The code row is locked.
 	EarnGift(ctx context.Context, g Gift, friends int) (bool, error)
 	// RevokeGift takes back the earned gift of a code whose confirmed uses are
 	// fewer than friends; false where they are enough, or there is none to take

@@ -183,13 +183,12 @@ func (s *Service) sendBudgets(phoneKey, addressKey string, v Visit) []Budget {
 }
 
 // promoBudgets are those that an unknown promo code spends. A supervisor
-// stands in no store.
+// stands in no store, so their guesses leave no row and spend their own budget
+// alone: that of an address must agree with the rows that it is rebuilt from.
 func (s *Service) promoBudgets(a Actor) []Budget {
-	out := []Budget{
-		s.budget(LimitPromoAdvisor, staffSubject(a.ID)), s.budget(LimitPromoAddress, addressSubject(s.addressKey(a.Address))),
-	}
+	out := []Budget{s.budget(LimitPromoAdvisor, staffSubject(a.ID))}
 	if a.StoreID != 0 {
-		out = append(out, s.budget(LimitPromoStore, storeSubject(a.StoreID)))
+		out = append(out, s.budget(LimitPromoAddress, addressSubject(s.addressKey(a.Address))), s.budget(LimitPromoStore, storeSubject(a.StoreID)))
 	}
 	return out
 }

@@ -1,6 +1,9 @@
 package domain
 
-import "context"
+import (
+	"context"
+	"math"
+)
 
 // VoidPlan is what goes when a purchase is voided: what the screen names
 // before, and what VoidPurchase does.
@@ -19,6 +22,7 @@ type VoidPlan struct {
 type VoidedCode struct {
 	PromoCode
 	Held, Confirmed int
+	GiftFalls       bool // a gift that waits for the buyer goes with it
 }
 
 // mayVoid gives nothing away: a visit of a foreign store does not exist.
@@ -111,6 +115,11 @@ func (s *Service) voidedCodes(ctx context.Context, q Queries, v Visit, standing 
 			continue
 		}
 		code := VoidedCode{PromoCode: p}
+		g, err := q.GiftOfCode(ctx, p.ID)
+		if err != nil && !IsNotFound(err) {
+			return nil, err
+		}
+		code.GiftFalls = g.State == GiftEarned
 		if code.Held, err = q.HeldUses(ctx, p.ID); err != nil {
 			return nil, err
 		}
@@ -194,6 +203,10 @@ func (s *Service) takeBack(ctx context.Context, tx Tx, v Visit, a Actor) error {
 	}
 	for _, p := range plan.Codes {
 		if err := tx.SetPromoState(ctx, p.ID, PromoVoid); err != nil {
+			return err
+		}
+		// No number of friends is enough for a gift of a returned purchase.
+		if err := s.revokeGift(ctx, tx, v, math.MaxInt32, p.ID); err != nil {
 			return err
 		}
 		if err := tx.AddPromoEvent(ctx, PromoEvent{

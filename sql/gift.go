@@ -26,7 +26,10 @@ func (q *queries) VisitGifts(ctx context.Context, programmeID, ownerID, visitID 
 // EarnGift counts under the lock of the code: nobody confirms or voids a use
 // of it before the gift is written.
 func (t *tx) EarnGift(ctx context.Context, g domain.Gift, friends int) (bool, error) {
-	n, err := t.ConfirmedUses(ctx, g.PromoCodeID)
+	n, err := one[int](ctx, &t.queries, `SELECT `+confirmedUses+` FROM promo_codes WHERE id = $1 AND state <> 'void'`, g.PromoCodeID)
+	if domain.IsNotFound(err) {
+		return false, nil
+	}
 	if err != nil || n < friends {
 		return false, err
 	}

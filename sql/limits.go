@@ -76,6 +76,10 @@ func (t *tx) ForgetPhoneKeys(ctx context.Context, before time.Time, limit int) (
 	if _, err := t.exec(ctx, `UPDATE promo_refusals SET address_key = '' WHERE at < $1 AND address_key <> ''`, before); err != nil {
 		return 0, err
 	}
+	if _, err := t.exec(ctx, `UPDATE limit_lifts SET subject = CASE WHEN subject LIKE 'phone:%' THEN 'phone:' ELSE 'address:' END
+		WHERE at < $1 AND (subject LIKE 'phone:_%' OR subject LIKE 'address:_%')`, before); err != nil {
+		return 0, err
+	}
 	n, err := t.exec(ctx, `UPDATE code_attempts SET phone_key = '', address_key = '' WHERE id IN (
 		SELECT id FROM code_attempts WHERE at < $1 AND phone_key <> '' ORDER BY id LIMIT $2)`, before, limit)
 	return int(n), err

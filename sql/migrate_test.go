@@ -4,8 +4,10 @@ import (
 	"fmt"
 	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 
+	"prilavok/domain"
 	"prilavok/sql"
 	"prilavok/sql/sqltest"
 )
@@ -130,6 +132,44 @@ func TestMigrateKeepsCodes(t *testing.T) {
 		}
 		if n := count(t, db, `SELECT max(id) FROM promo_codes`); n != 4 {
 			t.Errorf("the next code has the number %d, want 4", n)
+		}
+	}
+	t.Run("sqlite", func(t *testing.T) { migrates(t, options("", filepath.Join(t.TempDir(), "p.db"))) })
+	t.Run("postgres", func(t *testing.T) { migrates(t, options(sqltest.PostgresURL(t), "")) })
+}
+
+// An upgrade finds a code whose three friends bought before there were gifts:
+// its owner is owed one, and the check is content.
+func TestMigrateGivesEarnedGifts(t *testing.T) {
+	migrates := func(t *testing.T, o sql.Options) {
+		db := openAt(t, o)
+		if err := db.MigrateTo(t.Context(), 4); err != nil {
+			t.Fatal(err)
+		}
+		moment := map[bool]string{true: "timestamptz", false: "text"}[db.IsPostgres()]
+		for _, query := range old {
+			exec(t, db, strings.ReplaceAll(query, "%s", moment))
+		}
+		for i := 4; i <= 5; i++ {
+			exec(t, db, fmt.Sprintf(`INSERT INTO contacts (phone, name, language, created_at) VALUES ('+7916000000%d', '', 'ru', '2025-06-02 09:00:00+00:00')`, i))
+			exec(t, db, fmt.Sprintf(`INSERT INTO visits (programme_id, store_id, advisor_id, request_id, language, day, started_at, touched_at, ended_at, age,
+				personal_data, communications, contact_id, customer_name, code_skipped, promo_passed, outcome, product_id, price, discount)
+			SELECT 1, 1, 1, 'more-%d', 'ru', '2025-06-02', started_at, started_at, ended_at, 'no_doubt', TRUE, TRUE, %d, '', FALSE, TRUE, 'purchase', 1, 299000, 44850 FROM visits WHERE id = 1`, i, i))
+			exec(t, db, fmt.Sprintf(`INSERT INTO redemptions (programme_id, promo_code_id, visit_id, friend_id, friend_phone, state, held_at, held_until, settled_at)
+			VALUES (1, 1, %d, %d, '+7916000000%d', 'confirmed', '2025-06-02 09:00:00+00:00', '2025-06-02 09:15:00+00:00', '2025-06-02 09:10:00+00:00')`, i, i, i))
+		}
+		exec(t, db, `DELETE FROM redemptions WHERE state = 'held'`)
+		exec(t, db, `UPDATE visits SET discount = 44850 WHERE id = 2`)
+		exec(t, db, `UPDATE visits SET price = 0 WHERE id = 3`)
+		exec(t, db, `UPDATE promo_codes SET used = 3 WHERE id = 1`)
+		if err := db.Migrate(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if found, err := db.Recount(t.Context()); err != nil || len(found) != 0 {
+			t.Errorf("the check: %v, %v", found, err)
+		}
+		if g, err := db.GiftOfCode(t.Context(), 1); err != nil || g.State != domain.GiftEarned || g.OwnerID != 1 || g.EarnedAt.IsZero() {
+			t.Errorf("the gift %+v, %v", g, err)
 		}
 	}
 	t.Run("sqlite", func(t *testing.T) { migrates(t, options("", filepath.Join(t.TempDir(), "p.db"))) })

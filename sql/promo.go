@@ -36,10 +36,13 @@ func (q *queries) PromoCodeByID(ctx context.Context, id int64) (domain.PromoCode
 	return one[domain.PromoCode](ctx, q, `SELECT `+promoColumns+promoTables+` WHERE p.id = $2`, q.now(), id)
 }
 
+// LiveCode takes no hold for a use: it may come back, and then somebody who
+// bought again meanwhile would share two live codes.
 func (q *queries) LiveCode(ctx context.Context, programmeID, ownerID int64, kind domain.PromoKind, at time.Time) (domain.PromoCode, error) {
 	return one[domain.PromoCode](ctx, q, `SELECT `+promoColumns+promoTables+`
 		WHERE p.owner_id = $2 AND p.programme_id = $3 AND p.kind = $4 AND p.state = 'active'
-			AND (p.expires_at IS NULL OR p.expires_at > $1) AND p.used - `+promoRunOut+` < p.max_uses
+			AND (p.expires_at IS NULL OR p.expires_at > $1)
+			AND p.used - (SELECT count(*) FROM redemptions l WHERE l.promo_code_id = p.id AND l.state = 'held') < p.max_uses
 		ORDER BY p.id DESC LIMIT 1`, at, ownerID, programmeID, kind)
 }
 

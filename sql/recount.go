@@ -31,8 +31,8 @@ var recounts = []struct{ what, query string }{
 		WHERE v.discount <> coalesce(` + discountOf + `, 0)`},
 	{"sum of a visit without a purchase", `SELECT 'visit ' || id AS subject, price AS stored, 0 AS counted
 		FROM visits WHERE outcome <> 'purchase' AND price <> 0`},
-	// A gift stands where enough friends have bought. Where the programme
-	// gives none, nobody is owed one.
+	// A gift stands where enough friends have bought with a code that was not
+	// taken back. Where the programme gives none, nobody is owed one.
 	{"friends of a gift", `SELECT 'promo code ' || p.id AS subject, coalesce(g.state, 'none') AS stored,
 			(SELECT count(*) FROM redemptions r WHERE r.promo_code_id = p.id AND r.state = 'confirmed') AS counted
 		FROM promo_codes p
@@ -40,7 +40,7 @@ var recounts = []struct{ what, query string }{
 		LEFT JOIN gifts g ON g.promo_code_id = p.id
 		WHERE pr.gift_friends > 0 AND p.kind = 'referral' AND coalesce(g.state, 'none') <> 'collected'
 			AND (coalesce(g.state, 'none') = 'earned') <>
-				((SELECT count(*) FROM redemptions r WHERE r.promo_code_id = p.id AND r.state = 'confirmed') >= pr.gift_friends)`},
+				(p.state <> 'void' AND (SELECT count(*) FROM redemptions r WHERE r.promo_code_id = p.id AND r.state = 'confirmed') >= pr.gift_friends)`},
 	{"owner of a gift", `SELECT 'gift ' || g.id AS subject, g.owner_id AS stored, p.owner_id AS counted
 		FROM gifts g JOIN promo_codes p ON p.id = g.promo_code_id WHERE g.owner_id <> p.owner_id`},
 	// A voided purchase has earned nothing that is alive, unless another

@@ -129,5 +129,13 @@ CREATE TABLE gifts (
 CREATE INDEX gifts_owner ON gifts (owner_id);
 CREATE INDEX gifts_visit ON gifts (collected_visit_id);
 
+-- Who has brought enough friends before there were gifts has earned one too.
+INSERT INTO gifts (programme_id, owner_id, promo_code_id, state, earned_at)
+SELECT p.programme_id, p.owner_id, p.id, 'earned', max(r.settled_at)
+FROM promo_codes p JOIN redemptions r ON r.promo_code_id = p.id AND r.state = 'confirmed'
+JOIN programmes pr ON pr.id = p.programme_id
+WHERE p.kind = 'referral' AND p.state <> 'void'
+GROUP BY p.programme_id, p.owner_id, p.id, pr.gift_friends HAVING count(*) >= pr.gift_friends;
+
 COMMIT;
 PRAGMA foreign_keys = ON;
