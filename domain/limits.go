@@ -48,6 +48,9 @@ const (
 	CountedWrong CountedKind = "wrong" // a wrong SMS code
 	CountedSend  CountedKind = "send"  // an SMS with a code
 	CountedPromo CountedKind = "promo" // a promo code that does not exist
+	// CountedOffice is the same, asked by somebody who stands in no store. It
+	// leaves no row, so it is kept apart from what the rows must agree with.
+	CountedOffice CountedKind = "office"
 )
 
 // Budget is how often something may happen to one subject: at most Max times
@@ -182,15 +185,17 @@ func (s *Service) sendBudgets(phoneKey, addressKey string, v Visit) []Budget {
 	}
 }
 
-// promoBudgets are those that an unknown promo code spends. A supervisor
-// stands in no store, so their guesses leave no row and spend their own budget
-// alone: that of an address must agree with the rows that it is rebuilt from.
+// promoBudgets are those that an unknown promo code spends. Whoever stands in
+// no store spends a budget of their own alone.
 func (s *Service) promoBudgets(a Actor) []Budget {
-	out := []Budget{s.budget(LimitPromoAdvisor, staffSubject(a.ID))}
-	if a.StoreID != 0 {
-		out = append(out, s.budget(LimitPromoAddress, addressSubject(s.addressKey(a.Address))), s.budget(LimitPromoStore, storeSubject(a.StoreID)))
+	own := s.budget(LimitPromoAdvisor, staffSubject(a.ID))
+	if a.StoreID == 0 {
+		own.Kind = CountedOffice
+		return []Budget{own}
 	}
-	return out
+	return []Budget{
+		own, s.budget(LimitPromoStore, storeSubject(a.StoreID)), s.budget(LimitPromoAddress, addressSubject(s.addressKey(a.Address))),
+	}
 }
 
 // limited puts a limit into words. The time of its end is told to the minute

@@ -74,8 +74,8 @@ var templates = map[MessageKind]map[string]string{
 		"en": "{brand}: thanks for trying! Your promo code {promo} gives you {discount} off your first purchase.{until}",
 	},
 	GiftMessage: {
-		"ru": "{brand}: друзья купили по вашему промокоду {promo}, и вам положен подарок: {gift}. Получите его в магазине «{store}» или в любом другом нашем: консультант подтвердит этот номер кодом из SMS.",
-		"en": "{brand}: friends have bought with your promo code {promo}, so a gift is yours: {gift}. Collect it at the store “{store}” or at any other of ours: the advisor will confirm this phone with an SMS code.",
+		"ru": "{brand}: друзья купили по вашему промокоду {promo}, вас ждёт подарок{gift}. Заберите его в любом нашем магазине с этим телефоном в руках.",
+		"en": "{brand}: friends have bought with your promo code {promo}, a gift is waiting for you{gift}. Collect it at any of our stores with this phone in your hand.",
 	},
 }
 
@@ -287,9 +287,13 @@ func (s *Service) messageBody(ctx context.Context, m Message, store Store) (stri
 			until = " Действует до " + day + "."
 		}
 	}
+	gift := programme.GiftTitle.In(m.Language)
+	if gift != "" {
+		gift = ": " + gift
+	}
 	return renderTemplate(m.Kind, m.Language, map[string]string{
 		"brand": programme.Brand, "promo": FormatPromoCode(p.Code), "discount": p.Discount.inWords(),
 		"left": strconv.Itoa(p.Left()), "until": until,
-		"gift": programme.GiftTitle.In(m.Language), "store": store.Name,
+		"gift": gift,
 	}), nil
 }

@@ -20,7 +20,7 @@ type Programme struct {
 	ReferralDays   int      // days a referral code lives; 0 = for ever
 	TrialDays      int      // days a trial code lives; 0 = for ever
 	GiftFriends    int      // confirmed friends of one code that earn its owner a gift; 0 = no gifts
-	GiftTitle      Localised
+	GiftTitle      Localised // what it is; empty: just a gift
 	CreatedAt      time.Time
 }
 

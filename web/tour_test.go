@@ -372,7 +372,7 @@ func walkLocked(w *window, d data, show look) {
 	w.at(atCode)
 	w.fill("Код из SMS", wrong(w.codes(phone, 1)[0], 1))
 	w.press("Проверить код")
-	w.see("Для этого номера сегодня слишком часто вводили неверный код.")
+	w.see("Для этого номера за сутки слишком часто вводили неверный код.")
 	show("code-locking", w)
 	w.do(chromedp.Reload())
 	w.at("Сейчас номер не подтвердить")
@@ -392,7 +392,7 @@ func walkLocked(w *window, d data, show look) {
 	w.fill("Почему снимаете", "Покупатель рядом, ошиблись при вводе")
 	w.press("Снять ограничение")
 	w.at("Ограничения")
-	w.see("Сейчас всё свободно")
+	w.see("Сейчас ограничений нет")
 	w.see("Покупатель рядом, ошиблись при вводе")
 	show("limits-none", w)
 }

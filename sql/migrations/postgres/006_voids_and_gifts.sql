@@ -57,7 +57,7 @@ CREATE INDEX redemptions_code ON redemptions (promo_code_id, id);
 
 ALTER TABLE programmes
     ADD COLUMN gift_friends integer NOT NULL DEFAULT 3 CHECK (gift_friends >= 0), -- 0: no gifts
-    ADD COLUMN gift_title text NOT NULL DEFAULT '{"ru":"подарок","en":"a gift"}'; -- JSON: language -> text
+    ADD COLUMN gift_title text NOT NULL DEFAULT '{}'; -- JSON: language -> text; {} is just "a gift"
 
 -- One gift per code. Taken back and earned again it is the same row.
 CREATE TABLE gifts (

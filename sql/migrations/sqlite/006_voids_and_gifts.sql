@@ -109,7 +109,7 @@ CREATE INDEX redemptions_held_until ON redemptions (held_until) WHERE state = 'h
 CREATE INDEX redemptions_code ON redemptions (promo_code_id, id);
 
 ALTER TABLE programmes ADD COLUMN gift_friends INTEGER NOT NULL DEFAULT 3 CHECK (gift_friends >= 0); -- 0: no gifts
-ALTER TABLE programmes ADD COLUMN gift_title TEXT NOT NULL DEFAULT '{"ru":"подарок","en":"a gift"}'; -- JSON: language -> text
+ALTER TABLE programmes ADD COLUMN gift_title TEXT NOT NULL DEFAULT '{}'; -- JSON: language -> text; {} is just "a gift"
 
 -- One gift per code. Taken back and earned again it is the same row.
 CREATE TABLE gifts (
