@@ -49,14 +49,15 @@ func soak(t *testing.T, f func(t *testing.T, seed uint64, seen *tally)) {
 		rounds = 1
 	}
 	began, all := time.Now(), newTally()
-	done := 0
-	for done < rounds && (done == 0 || time.Since(began) < bound) && !t.Failed() {
+	done, skipped := 0, false
+	for done < rounds && !skipped && (done == 0 || time.Since(began) < bound) && !t.Failed() {
 		round := seed
 		if round == 0 {
 			round = uint64(rand.Uint32()) + 1 //nolint:gosec // a seed that is printed is no secret
 		}
 		t.Run(fmt.Sprintf("seed %d", round), func(t *testing.T) {
 			t.Logf("again by: go test ./domain -run '%s' -rapid.seed=%d", strings.SplitN(t.Name(), "/seed", 2)[0], round)
+			defer func() { skipped = t.Skipped() }()
 			f(t, round, all)
 		})
 		done++
