@@ -151,6 +151,13 @@ func promoProperty(t *rapid.T, w *world, seen *tally) {
 				p.friend(p.m.codes[0])
 			}
 		},
+		// Whoever let a hold run out comes again, and asks for another code.
+		"late": func(*rapid.T) {
+			who := p.person()
+			p.apply(p.arrive(who, true), p.code())
+			p.forward(modelHold)
+			p.apply(p.arrive(who, true), p.code())
+		},
 		"hold":    func(*rapid.T) { p.apply(p.arrive(p.person(), true), p.code()) },
 		"wait":    func(*rapid.T) { p.wait() },
 		"sweep":   func(*rapid.T) { p.sweep() },
@@ -328,6 +335,10 @@ func (p *played) wait() {
 	if d > 24*time.Hour && !p.now(1, 3) {
 		d = time.Microsecond
 	}
+	p.forward(d)
+}
+
+func (p *played) forward(d time.Duration) {
 	p.w.clock.Add(d)
 	p.m.now = p.w.clock.Now()
 }
