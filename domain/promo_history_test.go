@@ -223,8 +223,9 @@ func (h *promoHistory) do(c *historyCode, in historyInput) (out historyOutput) {
 		}
 	case "read":
 		var p domain.PromoCode
-		p, err = w.DB.PromoCodeByID(ctx, c.code.ID)
-		return historyOutput{verdict: string(p.State), used: p.Used}
+		if p, err = w.DB.PromoCodeByID(ctx, c.code.ID); err == nil {
+			return historyOutput{verdict: string(p.State), used: p.Used}
+		}
 	case "gift":
 		var g domain.Gift
 		if g, err = w.DB.GiftOfCode(ctx, c.code.ID); err == nil {
@@ -281,7 +282,8 @@ var promoModel = porcupine.Model{
 	Partition: func(all []porcupine.Operation) (out [][]porcupine.Operation) {
 		parts := map[int]int{}
 		for _, o := range all {
-			code := o.Input.(historyInput).code
+			in, _ := o.Input.(historyInput)
+			code := in.code
 			if _, ok := parts[code]; !ok {
 				parts[code] = len(out)
 				out = append(out, nil)
@@ -292,11 +294,12 @@ var promoModel = porcupine.Model{
 	},
 	Init: func() any { return historyState{} },
 	Step: func(state, input, output any) (bool, any) {
-		s, in, out := state.(historyState), input.(historyInput), output.(historyOutput)
-		ok := s.step(in, out)
-		return ok, s
+		s, _ := state.(historyState) // a copy, which is changed
+		in, _ := input.(historyInput)
+		out, _ := output.(historyOutput)
+		return s.step(in, out), s
 	},
-	Hash: func(state any) uint64 { return maphash.Comparable(historySeed, state.(historyState)) },
+	Hash: func(state any) uint64 { return maphash.Comparable(historySeed, state) },
 }
 
 // step changes the state as the operation would and tells whether it may be
@@ -343,10 +346,10 @@ func (s *historyState) step(in historyInput, out historyOutput) bool {
 		s.frozen = in.op == "freeze"
 		return out.verdict == "ok"
 	case "collect":
-		switch {
-		case s.gift == "":
+		switch s.gift {
+		case "":
 			return out.verdict == "error.not_found"
-		case s.gift == "earned":
+		case "earned":
 			s.gift, s.by = "collected", int8(in.visit)
 			return out.verdict == "ok"
 		}

@@ -207,10 +207,10 @@ func (p *played) visit() *modelVisit {
 }
 
 // same fails where the two disagree.
-func (p *played) same(what, real, model string) {
+func (p *played) same(what, got, model string) {
 	p.seen.add(what + ": " + model)
-	if real != model {
-		p.Fatalf("%s: %s, the model says %s", what, real, model)
+	if got != model {
+		p.Fatalf("%s: %s, the model says %s", what, got, model)
 	}
 }
 
@@ -308,16 +308,16 @@ func (p *played) finish(v *modelVisit, outcome string, promised int64) {
 		switch {
 		case m.Kind == domain.GiftMessage:
 		case isNew:
-			real, err := p.w.DB.PromoCodeByID(p.w.t.Context(), m.PromoCodeID)
+			got, err := p.w.DB.PromoCodeByID(p.w.t.Context(), m.PromoCodeID)
 			if err != nil {
 				p.Fatal(err)
 			}
 			for _, c := range p.m.codes[:known] {
-				if c.id == real.ID {
+				if c.id == got.ID {
 					p.Fatalf("the old code %d was given instead of a new one", c.id)
 				}
 			}
-			earned.id, earned.digits = real.ID, real.Code
+			earned.id, earned.digits = got.ID, got.Code
 		case m.PromoCodeID != earned.id:
 			p.Fatalf("the code %d was given, the model says %d", m.PromoCodeID, earned.id)
 		}
@@ -423,13 +423,13 @@ func (p *played) collect(t *rapid.T) {
 // compare holds every code against the model.
 func (p *played) compare() {
 	for _, c := range p.m.codes {
-		real, err := p.w.DB.PromoCodeByID(p.w.t.Context(), c.id)
+		got, err := p.w.DB.PromoCodeByID(p.w.t.Context(), c.id)
 		if err != nil {
 			p.Fatal(err)
 		}
-		if string(real.State) != c.state || real.Left() != p.m.left(c) || !real.ExpiresAt.Equal(c.ends) {
+		if string(got.State) != c.state || got.Left() != p.m.left(c) || !got.ExpiresAt.Equal(c.ends) {
 			p.Fatalf("code %d is %s, %d left, until %v; the model says %s, %d, %v",
-				c.id, real.State, real.Left(), real.ExpiresAt, c.state, p.m.left(c), c.ends)
+				c.id, got.State, got.Left(), got.ExpiresAt, c.state, p.m.left(c), c.ends)
 		}
 		if c.trial {
 			continue
