@@ -34,21 +34,25 @@ type world struct {
 func eachWorld(t *testing.T, f func(t *testing.T, w *world)) {
 	t.Helper()
 	clock := domaintest.NewClock(sqltest.Start)
-	sqltest.Each(t, func(t *testing.T, db *sql.DB) {
-		clock.Set(sqltest.Start.Add(24 * time.Hour))
-		w := &world{t: t, clock: clock, sms: &domaintest.SMS{}, set: sqltest.Fixture(t, db)}
-		w.Service = &domain.Service{
-			DB: db, SMS: w.sms, Clock: clock.Now,
-			Secret: []byte("a secret of thirty-two characters"), Settings: domain.DefaultSettings(), SiteURL: "https://shop.example:8443",
-		}
-		if db.IsPostgres() {
-			w.redisURL = os.Getenv("TEST_REDIS_URL")
-		}
-		w.newRedis()
-		w.anna = w.set.Actor(w.set.MoscowAdvisor, w.set.Moscow)
-		w.timur = w.set.Actor(w.set.UralAdvisor, w.set.Ural)
-		f(t, w)
-	}, sqltest.WithClock(clock.Now))
+	sqltest.Each(t, func(t *testing.T, db *sql.DB) { f(t, newWorld(t, db, clock)) }, sqltest.WithClock(clock.Now))
+}
+
+// newWorld makes a world on a database that reads the same clock.
+func newWorld(t *testing.T, db *sql.DB, clock *domaintest.Clock) *world {
+	t.Helper()
+	clock.Set(sqltest.Start.Add(24 * time.Hour))
+	w := &world{t: t, clock: clock, sms: &domaintest.SMS{}, set: sqltest.Fixture(t, db)}
+	w.Service = &domain.Service{
+		DB: db, SMS: w.sms, Clock: clock.Now,
+		Secret: []byte("a secret of thirty-two characters"), Settings: domain.DefaultSettings(), SiteURL: "https://shop.example:8443",
+	}
+	if db.IsPostgres() {
+		w.redisURL = os.Getenv("TEST_REDIS_URL")
+	}
+	w.newRedis()
+	w.anna = w.set.Actor(w.set.MoscowAdvisor, w.set.Moscow)
+	w.timur = w.set.Actor(w.set.UralAdvisor, w.set.Ural)
+	return w
 }
 
 // newRedis puts an empty Redis behind the service, as after a loss: the real

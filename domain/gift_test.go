@@ -181,6 +181,28 @@ func TestVoidTakesTheGiftBack(t *testing.T) {
 	})
 }
 
+// The third friend's hold ran out at the till and is taken again with the
+// purchase: the gift is the owner's all the same.
+func TestHoldTakenAgainEarnsAGift(t *testing.T) {
+	eachWorld(t, func(t *testing.T, w *world) {
+		code := w.referral(giftOwner)
+		w.friend("+79160000010", code)
+		w.friend("+79160000011", code)
+		third := w.held(w.anna, "+79160000012", code)
+		w.clock.Add(w.Settings.PromoHold)
+		if n, err := w.ExpireHolds(t.Context()); n != 1 || err != nil {
+			t.Fatalf("%d holds expired, %v", n, err)
+		}
+		promised := w.set.Programme.FriendDiscount.Of(w.set.Products[0].Price)
+		w.must(w.FinishVisit(t.Context(), w.anna, third.ID, domain.OutcomeForm{
+			Outcome: domain.Purchase, ProductID: w.set.Products[0].ID, Discount: &promised,
+		}))
+		if g := w.gift(code); g.State != domain.GiftEarned || g.OwnerID != code.OwnerID {
+			t.Errorf("the gift: %+v", g)
+		}
+	})
+}
+
 // With the use kept there can be no third friend any more.
 func TestKeptUseCountsForNoGift(t *testing.T) {
 	eachWorld(t, func(t *testing.T, w *world) {

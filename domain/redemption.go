@@ -43,7 +43,7 @@ const (
 func (s *Service) hold(ctx context.Context, tx Tx, v *Visit, a Actor, p PromoCode, held *Redemption) error {
 	now := s.now()
 	r := Redemption{
-		ProgrammeID: p.ProgrammeID, PromoCodeID: p.ID, Code: p.Code, Kind: p.Kind, Discount: p.Discount,
+		ProgrammeID: p.ProgrammeID, PromoCodeID: p.ID, Code: p.Code, Kind: p.Kind, OwnerID: p.OwnerID, Discount: p.Discount,
 		VisitID: v.ID, FriendID: *v.ContactID, FriendPhone: v.Phone,
 		State: RedemptionHeld, HeldAt: now, HeldUntil: now.Add(s.Settings.PromoHold),
 	}

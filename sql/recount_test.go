@@ -61,6 +61,21 @@ func TestRecountFindsDamage(t *testing.T) {
 				`DELETE FROM gifts`, "friends of a gift, promo code 1: stored earned, counted 2"},
 			{`UPDATE promo_codes SET owner_id = (SELECT friend_id FROM redemptions WHERE id = 1)`,
 				`UPDATE promo_codes SET owner_id = (SELECT id FROM contacts WHERE phone = '` + phone(1) + `')`, "ring of referrals"},
+			// A purchase that was taken back, and what it leaves.
+			{`UPDATE redemptions SET state = 'voided', voided_at = held_at WHERE id = 1`,
+				`UPDATE redemptions SET state = 'confirmed', voided_at = NULL WHERE id = 1`, "uses of a promo code, promo code 1: stored 3, counted 2"},
+			{`UPDATE redemptions SET state = 'voided', voided_at = held_at, use_kept = true WHERE id = 1`,
+				`UPDATE redemptions SET state = 'confirmed', voided_at = NULL, use_kept = false WHERE id = 1`, "redemption of a visit that is not like it, redemption 1: stored voided, counted purchase"},
+			{`UPDATE visits SET voided_at = ended_at, voided_by = advisor_id, void_reason = 'returned' WHERE id = 2`,
+				`UPDATE visits SET voided_at = NULL, voided_by = NULL, void_reason = '' WHERE id = 2`, "redemption of a visit that is not like it, redemption 1: stored confirmed, counted voided"},
+			{`UPDATE promo_codes SET source_visit_id = 2; UPDATE visits SET voided_at = ended_at, voided_by = advisor_id, void_reason = 'returned' WHERE id = 2`,
+				`UPDATE promo_codes SET source_visit_id = 1; UPDATE visits SET voided_at = NULL, voided_by = NULL, void_reason = '' WHERE id = 2`, "code of a voided purchase, promo code 1: stored active, counted void"},
+			// Two have bought: a gift for two is owed, one that was revoked is missing.
+			{`UPDATE programmes SET gift_friends = 2`, `UPDATE programmes SET gift_friends = 3`, "friends of a gift, promo code 1: stored none, counted 2"},
+			{`UPDATE programmes SET gift_friends = 2; INSERT INTO gifts (programme_id, owner_id, promo_code_id, state, earned_at, revoked_at) SELECT programme_id, owner_id, id, 'revoked', created_at, created_at FROM promo_codes`,
+				`UPDATE programmes SET gift_friends = 3; DELETE FROM gifts`, "friends of a gift, promo code 1: stored revoked, counted 2"},
+			{`INSERT INTO gifts (programme_id, owner_id, promo_code_id, state, earned_at, revoked_at) SELECT p.programme_id, r.friend_id, p.id, 'revoked', p.created_at, p.created_at FROM promo_codes p JOIN redemptions r ON r.id = 1`,
+				`DELETE FROM gifts`, "owner of a gift, gift"},
 		} {
 			exec(t, db, c.damage)
 			if got := sound(); !strings.Contains(got, c.want) {
