@@ -1,7 +1,6 @@
 package main
 
 import (
-	"cmp"
 	"fmt"
 	"regexp"
 	"strings"
@@ -116,5 +115,5 @@ func limitMade(m made) string {
 		}
 		m.c.send(m.visit+"/code", m.visit+"/code/checks", "code", wrong(m.p.codes(m.phone)[0], i%3+1))
 	}
-	return "/limits/" + cmp.Or(strings.Join(m.db.rows(`SELECT id FROM code_attempts WHERE visit_id = $1 AND limit_met <> ''`, idOf(m.visit)), ","), "none")
+	return "/limits/" + m.db.one(`SELECT id FROM code_attempts WHERE visit_id = $1 AND limit_met = 'phone_day'`, idOf(m.visit))
 }

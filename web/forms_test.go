@@ -25,7 +25,7 @@ type made struct {
 	db    data
 	visit string
 	phone string // of the visit
-	n     int    // the how manieth time
+	n     int    // makes things differ, as for prepare
 }
 
 // cast are the clients that cases share, since signing in takes its time. A
