@@ -105,7 +105,7 @@ func promoMade(state string) func(made) string {
 	}
 }
 
-// limitMade lets the phone of a visit meet its limit of a day and gives the
+// limitMade lets the phone of a visit be locked by wrong codes and gives the
 // limit's address.
 func limitMade(m made) string {
 	m.c.t.Helper()
@@ -115,5 +115,5 @@ func limitMade(m made) string {
 		}
 		m.c.send(m.visit+"/code", m.visit+"/code/checks", "code", wrong(m.p.codes(m.phone)[0], i%3+1))
 	}
-	return "/limits/" + m.db.one(`SELECT id FROM code_attempts WHERE visit_id = $1 AND limit_met = 'phone_day'`, idOf(m.visit))
+	return "/limits/" + m.db.one(`SELECT id FROM code_attempts WHERE visit_id = $1 AND limit_met <> ''`, idOf(m.visit))
 }
