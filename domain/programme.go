@@ -13,13 +13,13 @@ type Programme struct {
 	Name           string
 	Brand          string // named in every SMS
 	Active         bool
-	DiscountsOn    bool     // the law may forbid discounts (15-ФЗ art. 16): off refuses every promo code
-	FriendDiscount Discount // what a friend gets for a referral code
-	TrialDiscount  Discount // what a trial code gives its owner
-	ReferralUses   int      // friends per referral code
-	ReferralDays   int      // days a referral code lives; 0 = for ever
-	TrialDays      int      // days a trial code lives; 0 = for ever
-	GiftFriends    int      // confirmed friends of one code that earn its owner a gift; 0 = no gifts
+	DiscountsOn    bool      // the law may forbid discounts (15-ФЗ art. 16): off refuses every promo code
+	FriendDiscount Discount  // what a friend gets for a referral code
+	TrialDiscount  Discount  // what a trial code gives its owner
+	ReferralUses   int       // friends per referral code
+	ReferralDays   int       // days a referral code lives; 0 = for ever
+	TrialDays      int       // days a trial code lives; 0 = for ever
+	GiftFriends    int       // confirmed friends of one code that earn its owner a gift; 0 = no gifts
 	GiftTitle      Localised // what it is; empty: just a gift
 	CreatedAt      time.Time
 }

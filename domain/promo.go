@@ -236,7 +236,7 @@ func (s *Service) lookUp(ctx context.Context, a Actor, code string, refusal *Ref
 	case err != nil:
 		return PromoAnswer{}, err
 	case a.StoreID == 0 && !a.SupervisesProgramme(p.ProgrammeID):
-		return PromoAnswer{Refusal: &Refusal{Reason: ReasonUnknown}}, nil
+		return PromoAnswer{Refusal: &Refusal{Reason: ReasonUnknown}}, nil // another programme's is none
 	}
 	ans := PromoAnswer{Code: p}
 	if ans.Held, err = s.DB.HeldUses(ctx, p.ID); err != nil {

@@ -193,8 +193,9 @@ func TestPromoChanges(t *testing.T) {
 				t.Errorf("until %q: %v, want %s", day, err, want)
 			}
 		}
+		const spaced = "  a b "
 		for reason, want := range map[string]string{
-			"": "reason.empty", "ab": "reason.empty", "a  b": "", strings.Repeat("я", 301): "reason.long",
+			"": "reason.empty", "ab": "reason.empty", spaced: "", strings.Repeat("я", 301): "reason.long",
 		} {
 			err := w.FreezePromo(ctx, w.vera(), dated.ID, reason)
 			if got := domain.FieldsOf(err)["reason"].Key; got != want {

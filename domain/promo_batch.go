@@ -153,8 +153,11 @@ func (s *Service) newBatch(ctx context.Context, a Actor, requestID string, progr
 	if programmeID == 0 && len(programmes) == 1 {
 		programmeID = programmes[0].ID
 	}
-	if !slices.ContainsFunc(programmes, func(p Programme) bool { return p.ID == programmeID }) {
+	switch {
+	case programmeID == 0:
 		fields["programme"] = Say("promo_batch.choose_programme")
+	case !slices.ContainsFunc(programmes, func(p Programme) bool { return p.ID == programmeID }):
+		return PromoBatch{}, notFound() // no form offers another's
 	}
 	title = strings.Join(strings.Fields(title), " ")
 	if n := utf8.RuneCountInString(title); n == 0 || n > maxBatchTitle {

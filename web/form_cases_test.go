@@ -8,7 +8,8 @@ import (
 )
 
 // formCase is one form of the program and what it must do with good and bad
-// input. Addresses that begin with "." belong to the visit that is prepared.
+// input. Addresses that begin with "." belong to the visit that is prepared, or
+// to what made gives instead.
 type formCase struct {
 	name, page, action string
 	login              string // who fills it in; anna unless said otherwise
@@ -17,6 +18,7 @@ type formCase struct {
 	served             bool                                      // the visit is anna's, whoever fills the form in
 	before             func(c *client, p *program, visit string) // what must have happened
 	rows               func(db data, visitID string)             // what must lie in the database, past the program
+	made               func(m made) string                       // gives the address of what the form is about, where it is no visit
 
 	section string // the part that a fault changes
 	bad     []badInput

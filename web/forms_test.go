@@ -15,7 +15,17 @@ import (
 type ready struct {
 	c            *client
 	page, action string
-	visit        string
+	visit        string // or the address of what is acted on instead
+}
+
+// made is what a case may use to make what its form is about.
+type made struct {
+	c     *client // who has served the visit
+	p     *program
+	db    data
+	visit string
+	phone string // of the visit
+	n     int    // makes things differ, as for prepare
 }
 
 // cast are the clients that cases share, since signing in takes its time. A
@@ -53,6 +63,11 @@ func (f formCase) prepare(t *testing.T, p *program, db data, all cast, n int) re
 		if f.rows != nil {
 			f.rows(db, idOf(r.visit))
 		}
+		if f.made != nil {
+			r.visit = f.made(made{server, p, db, r.visit, who.phone, n})
+		}
+	} else if f.made != nil {
+		r.visit = f.made(made{p: p, db: db, n: n})
 	}
 	r.page, r.action = strings.Replace(f.page, ".", r.visit, 1), strings.Replace(f.action, ".", r.visit, 1)
 	return r
@@ -81,6 +96,8 @@ func (f formCase) fill(p *program, r ready, n int, pairs []string, drop string) 
 			pairs[i] = p.codes(numbered(f.who.phone, n))[0]
 		case "demo":
 			pairs[i] = p.promoCode()
+		case "lines":
+			pairs[i] = importHead + "\n" + checkedCodes[n] + ";15;;1;\n"
 		}
 	}
 	return withFields(values, pairs...)
@@ -91,10 +108,10 @@ var asPart = http.Header{"Hx-Request": {"true"}, "Hx-Request-Type": {"partial"}}
 func TestForms(t *testing.T) {
 	eachBackend(t, func(t *testing.T, env []string) {
 		// Every case signs in anew, and one code is applied many times over.
-		p := start(t, append(env, "CODE_RESEND_AFTER=1s", "SIGN_IN_ATTEMPTS=1000", "SIGN_IN_ATTEMPTS_PER_ADDRESS=1000")...)
+		p := start(t, append(env, "CODE_RESEND_AFTER=1s", "SIGN_IN_ATTEMPTS=1000", "SIGN_IN_ATTEMPTS_PER_ADDRESS=1000", "CODE_TRIES_PER_ADVISOR=1000")...)
 		db := openData(t, env)
 		all := cast{}
-		for _, f := range formCases {
+		for _, f := range slices.Concat(formCases, officeCases) {
 			t.Run(f.name, func(t *testing.T) {
 				p := *p
 				p.t = t
@@ -189,6 +206,8 @@ func (f formCase) succeeds(t *testing.T, r ready, a answer, location string, sta
 		status = http.StatusOK
 	case f.leads == "new" && strings.HasPrefix(location, "/visits/") && strings.HasSuffix(location, "/age"):
 		want = location
+	case f.leads == "/promo-codes?batch=new" && newBatch.MatchString(location):
+		want = location
 	}
 	if a.Status != status || location != want {
 		t.Errorf("good input: %d → %q, want %d → %q\n%s", a.Status, location, status, want, a.Body)
@@ -271,10 +290,12 @@ func (b badInput) holds(t *testing.T, c *client, a answer, about string) {
 func typedIn(s screen, name string) string {
 	for _, n := range find(s.root, withAttr("name", name)) {
 		_, picked := attrOf(n, "checked")
-		switch {
+		switch kind := attr(n, "type"); {
 		case n.Data == "select":
 			return attr(chosen(n), "value")
-		case attr(n, "type") != "radio" || picked:
+		case n.Data == "textarea":
+			return rawText(n)
+		case kind != "radio" && kind != "checkbox" || picked:
 			return attr(n, "value")
 		}
 	}

@@ -64,13 +64,18 @@ func attr(n *html.Node, name string) string { v, _ := attrOf(n, name); return v 
 
 // textOf is what is read aloud of an element, every run of spaces as one.
 func textOf(n *html.Node) string {
+	return strings.Join(strings.Fields(rawText(n)), " ")
+}
+
+// rawText is the text of an element with every space and line of it.
+func rawText(n *html.Node) string {
 	var b strings.Builder
 	for d := range n.Descendants() {
 		if d.Type == html.TextNode {
 			b.WriteString(d.Data)
 		}
 	}
-	return strings.Join(strings.Fields(b.String()), " ")
+	return b.String()
 }
 
 func (s screen) text() string { return textOf(s.root) }
@@ -113,6 +118,9 @@ func (s screen) form(action string) url.Values {
 		case name == "" || (kind == "checkbox" || kind == "radio") && !checked:
 		case n.Data == "select":
 			values.Add(name, attr(chosen(n), "value"))
+		case n.Data == "textarea":
+			values.Add(name, rawText(n))
+		case kind == "file": // none was chosen
 		default:
 			values.Add(name, attr(n, "value"))
 		}

@@ -196,6 +196,12 @@ func (c *client) do(method, path string, header http.Header, form string) answer
 	if form != "" {
 		req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
 	}
+	return c.ask(req)
+}
+
+// ask sends a request and reads its answer.
+func (c *client) ask(req *http.Request) answer {
+	c.t.Helper()
 	res, err := c.http.Do(req)
 	if err != nil {
 		c.t.Fatal(err)
