@@ -28,8 +28,8 @@ func TestPhoneCode_08_EveryKeyEnds(t *testing.T) {
 			t.Errorf("the kinds of keys are %v; expected all 13 of checkTTLs", seen)
 		}
 		// Counting once more begins the time anew, for the marker too.
-		for _, key := range []string{"pc:{codes}:counted", "pc:{codes}:wrong:phone:" + h.phone, "pc:{codes}:send:staff:" + h.advisor} {
-			if err := s.Client().Expire(t.Context(), s.Prefix()+key, time.Minute).Err(); err != nil {
+		for _, key := range []string{"counted", "wrong:phone:" + h.phone, "send:staff:" + h.advisor} {
+			if err := s.Client().Expire(t.Context(), s.LimitKey(key), time.Minute).Err(); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -37,9 +37,9 @@ func TestPhoneCode_08_EveryKeyEnds(t *testing.T) {
 		h.mustOpen("again", domain.OpenSend)
 		h.mustCheck("again", "wrong too", domain.CheckWrong)
 		for key, least := range map[string]time.Duration{
-			"pc:{codes}:counted": 399 * day, "pc:{codes}:wrong:phone:" + h.phone: 119 * day, "pc:{codes}:send:staff:" + h.advisor: 59 * time.Minute,
+			"counted": 399 * day, "wrong:phone:" + h.phone: 119 * day, "send:staff:" + h.advisor: 59 * time.Minute,
 		} {
-			if ttl := s.Client().PTTL(t.Context(), s.Prefix()+key).Val(); ttl < least {
+			if ttl := s.Client().PTTL(t.Context(), s.LimitKey(key)).Val(); ttl < least {
 				t.Errorf("%s lives %v; expected at least %v", key, ttl, least)
 			}
 		}

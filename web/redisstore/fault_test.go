@@ -74,6 +74,34 @@ func TestPhoneCode_10_ADeadNetworkIsToldInTime(t *testing.T) {
 	}
 }
 
+// A server that comes up from an old dump, like a replica that takes over with
+// the last writes missing, remembers too little: it is not trusted.
+func TestPhoneCode_10_ARedisFromAnOldDumpIsNotTrusted(t *testing.T) {
+	r := privateRedis(t)
+	s := open(t, r.url, "")
+	h := begin(t, s)
+	h.mustOpen("open", domain.OpenSend)
+	h.mustCheck("wrong0", "wrong", domain.CheckWrong)
+	if err := r.admin.Save(t.Context()).Err(); err != nil {
+		t.Fatal(err)
+	}
+	for i := range 2 {
+		h.mustCheck("later"+strconv.Itoa(i), "wrong", domain.CheckWrong)
+	}
+	r.stop()
+	refuses(t, s, h)
+	r.start()
+	if n := r.admin.Exists(t.Context(), s.LimitKey("counted")).Val(); n != 1 {
+		t.Fatal("the dump was not read; the test shows nothing")
+	}
+	// What the dump knows would have two tries left.
+	if res, err := h.check("right", h.right); !errors.Is(err, domain.ErrLimitsLost) {
+		t.Errorf("a Redis from an old dump gave %+v, %v", res, err)
+	}
+	restore(t, s, nil)
+	h.mustCheck("right", h.right, domain.CheckExpired)
+}
+
 func TestPhoneCode_10_ARedisThatStoppedHasLostItsMemory(t *testing.T) {
 	r := privateRedis(t)
 	s := open(t, r.url, "")

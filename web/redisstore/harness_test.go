@@ -129,7 +129,7 @@ func checkTTLs(t *testing.T, s *redisstore.Store) (seen map[string]bool) {
 	t.Helper()
 	seen = map[string]bool{}
 	limits := map[string]time.Duration{
-		":visit:": 20 * time.Minute, ":pace:": time.Hour, "}:counted": 400 * 24 * time.Hour,
+		":visit:": 20 * time.Minute, ":pace:": time.Hour, ":counted": 400 * 24 * time.Hour,
 		":wrong:phone:": 120 * 24 * time.Hour, ":wrong:staff:": 24 * time.Hour, ":wrong:store:": 24 * time.Hour,
 		":send:phone:": 24 * time.Hour, ":send:staff:": time.Hour, ":send:address:": time.Hour,
 		":promo:":  24 * time.Hour,

@@ -61,8 +61,11 @@ func (s *Store) Limits() *Limits { return &Limits{store: s} }
 // limitKey names a key of codes and limits. They all carry one hash tag and so
 // live in one slot of a cluster: one script must judge the challenge, the pace
 // and the budgets of phone, advisor, store and address at once, and one
-// installation never needs more than a slot can do.
-func (s *Store) limitKey(name string) string { return s.prefix + "pc:{codes}:" + name }
+// installation never needs more than a slot can do. They are those of one
+// server process; what another one has left behind ends by itself.
+func (s *Store) limitKey(name string) string {
+	return s.prefix + "pc:{codes}:" + s.serverID() + ":" + name
+}
 
 // marker stands in Redis as long as it remembers what was counted.
 func (s *Store) marker() string { return s.limitKey("counted") }
@@ -89,15 +92,16 @@ type luaBudget struct {
 
 // luaCall collects KEYS and budgets for a script that begins with limits.lua.
 type luaCall struct {
-	store *Store
-	keys  []string
-	asked map[string][]luaBudget
-	err   error
+	store  *Store
+	server string // whose keys these are
+	keys   []string
+	asked  map[string][]luaBudget
+	err    error
 }
 
 // call begins with the marker and with the keys that are no events.
 func (s *Store) call(keys ...string) *luaCall {
-	return &luaCall{store: s, keys: append([]string{s.marker()}, keys...), asked: map[string][]luaBudget{}}
+	return &luaCall{store: s, server: s.serverID(), keys: append([]string{s.marker()}, keys...), asked: map[string][]luaBudget{}}
 }
 
 // with adds a list of budgets. Budgets without sense are our fault; going on
@@ -160,7 +164,9 @@ func (c *luaCall) run(ctx context.Context, script *redis.Script, now time.Time, 
 		}
 		return read(reply)
 	})
-	if lost {
+	// A connection that was made meanwhile may lead to another process, which
+	// was then asked about the keys of the one before.
+	if lost || c.server != c.store.serverID() {
 		return domain.ErrLimitsLost
 	}
 	return err

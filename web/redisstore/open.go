@@ -17,6 +17,7 @@ import (
 	"log/slog"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/alicebob/miniredis/v2"
@@ -53,6 +54,7 @@ type Store struct {
 	prefix string
 	logger *slog.Logger
 	stop   func() // ends the in-process Redis
+	server atomic.Pointer[string]
 }
 
 // Open connects to Redis and returns when it has answered, or starts the
@@ -77,6 +79,7 @@ func Open(ctx context.Context, o Options) (*Store, error) {
 		// The parser's error may repeat the address, password included.
 		return nil, errors.New("redis: the address is not understood; expected redis://, rediss:// or unix://")
 	}
+	opt.OnConnect = s.greet
 	s.client = newClient(opt)
 	if err := s.requireNoEviction(ctx); err != nil {
 		return nil, errors.Join(err, s.client.Close())
@@ -106,6 +109,32 @@ func newClient(opt *redis.Options) *redis.Client {
 	opt.PipelinePoolSize = -1 // what is pipelined here is small: no second pool
 	opt.DisableIdentity = true
 	return redis.NewClient(opt)
+}
+
+// greet notes which server process a new connection leads to. One that was
+// started from an old dump, or a replica that took over, still has the marker
+// of the limits but not the last of what was counted: it is another process,
+// and is trusted with nothing that this one did not count.
+func (s *Store) greet(ctx context.Context, conn *redis.Conn) error {
+	info, err := conn.Info(ctx, "server").Result()
+	if err != nil {
+		return orRefused(err)
+	}
+	for lines := bufio.NewScanner(strings.NewReader(info)); lines.Scan(); {
+		if id, ok := strings.CutPrefix(lines.Text(), "run_id:"); ok {
+			id = strings.TrimSpace(id)
+			s.server.Store(&id)
+		}
+	}
+	return nil
+}
+
+// serverID names the server process; empty where it does not tell.
+func (s *Store) serverID() string {
+	if id := s.server.Load(); id != nil {
+		return *id
+	}
+	return ""
 }
 
 // startEmbedded runs Redis inside this process, on a loopback port behind a

@@ -54,7 +54,7 @@ func TestNothingIsJudgedWithoutMemory(t *testing.T) {
 			}
 		}
 		// The marker alone decides: a challenge that is left over is not judged either.
-		if err := s.Client().Del(t.Context(), s.Prefix()+"pc:{codes}:counted").Err(); err != nil {
+		if err := s.Client().Del(t.Context(), s.LimitKey("counted")).Err(); err != nil {
 			t.Fatal(err)
 		}
 		mustBeLost()
@@ -101,7 +101,7 @@ func TestRestore(t *testing.T) {
 		restore(t, s, all)
 		check()
 		// A restore that broke off leaves events without the marker; the next one counts none of them twice.
-		if err := s.Client().Del(t.Context(), s.Prefix()+"pc:{codes}:counted").Err(); err != nil {
+		if err := s.Client().Del(t.Context(), s.LimitKey("counted")).Err(); err != nil {
 			t.Fatal(err)
 		}
 		restore(t, s, all)

@@ -167,7 +167,7 @@ func (h *talk) look() domain.ChallengeState {
 }
 
 func (h *talk) challengeKey() string {
-	return h.store.Prefix() + "pc:{codes}:visit:" + h.phone + ":" + strconv.FormatInt(h.visit, 10)
+	return h.store.LimitKey("visit:" + h.phone + ":" + strconv.FormatInt(h.visit, 10))
 }
 
 // compared is how many guesses of this challenge have reached the compare.
