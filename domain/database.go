@@ -104,8 +104,8 @@ type Queries interface {
 	PromoCode(ctx context.Context, code string) (PromoCode, error)
 	// PromoCodeByID gives one code.
 	PromoCodeByID(ctx context.Context, id int64) (PromoCode, error)
-	// LiveCode finds the code of a kind that the owner can still share or
-	// use: active, not expired at t, not every use spent (held is not spent).
+	// LiveCode finds the code of a kind that the owner has, to share or to
+	// use: not void, not expired at t, not every use spent (held is not spent).
 	// NotFound where there is none.
 	LiveCode(ctx context.Context, programmeID, ownerID int64, kind PromoKind, t time.Time) (PromoCode, error)
 	// LiveRedemption gives the held or confirmed redemption of a visit.

@@ -322,3 +322,22 @@ type switchedOffTx struct{ domain.Tx }
 func (t switchedOffTx) Programme(ctx context.Context, id int64) (domain.Programme, error) {
 	return off(t.Tx.Programme(ctx, id))
 }
+
+// A customer whose code was frozen gets no fresh one by buying again.
+func TestAFreezeIsNoWayToASecondCode(t *testing.T) {
+	eachWorld(t, func(t *testing.T, w *world) {
+		code := w.referral(phoneA)
+		if err := w.FreezePromo(t.Context(), w.vera(), code.ID, "проверяем"); err != nil {
+			t.Fatal(err)
+		}
+		w.clock.Add(5 * time.Minute)
+		again := w.finished(w.anna, w.verified(w.anna, phoneA), domain.Purchase)
+		m := w.messages(again)
+		if len(m) != 1 || m[0].PromoCodeID != code.ID {
+			t.Fatalf("messages %+v", m)
+		}
+		if got := w.due(m[0]); got.State != domain.MessageSuppressed || got.Reason != "code_dead" {
+			t.Errorf("a frozen code is told: %s (%s)", got.State, got.Reason)
+		}
+	})
+}

@@ -103,6 +103,11 @@ func (m *model) left(c *modelCode) int {
 	return c.max() - m.count(func(u *modelUse) bool { return u.code == c && (m.stands(u) || u.kept) })
 }
 
+// spent leaves out what is only held: it may come back.
+func (m *model) spent(c *modelCode) int {
+	return m.count(func(u *modelUse) bool { return u.code == c && (u.state == "confirmed" || u.kept) })
+}
+
 func (m *model) held(c *modelCode) int {
 	return m.count(func(u *modelUse) bool { return u.code == c && u.state == "held" && !m.runOut(u) })
 }
@@ -325,7 +330,7 @@ func (m *model) lost(v *modelVisit) *modelCode {
 func (m *model) issue(v *modelVisit, trial bool) (*modelCode, bool) {
 	if trial || m.oneLive {
 		for i := len(m.codes) - 1; i >= 0; i-- {
-			if c := m.codes[i]; c.owner == v.who && c.trial == trial && c.state == "active" && m.now.Before(c.ends) && m.left(c) > 0 {
+			if c := m.codes[i]; c.owner == v.who && c.trial == trial && c.state != "void" && m.now.Before(c.ends) && m.spent(c) < c.max() {
 				return c, false
 			}
 		}

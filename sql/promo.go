@@ -37,10 +37,11 @@ func (q *queries) PromoCodeByID(ctx context.Context, id int64) (domain.PromoCode
 }
 
 // LiveCode takes no hold for a use: it may come back, and then somebody who
-// bought again meanwhile would share two live codes.
+// bought again meanwhile would share two live codes. A frozen code is one that
+// they have, too: otherwise a purchase would be the way round a freeze.
 func (q *queries) LiveCode(ctx context.Context, programmeID, ownerID int64, kind domain.PromoKind, at time.Time) (domain.PromoCode, error) {
 	return one[domain.PromoCode](ctx, q, `SELECT `+promoColumns+promoTables+`
-		WHERE p.owner_id = $2 AND p.programme_id = $3 AND p.kind = $4 AND p.state = 'active'
+		WHERE p.owner_id = $2 AND p.programme_id = $3 AND p.kind = $4 AND p.state IN ('active', 'frozen')
 			AND (p.expires_at IS NULL OR p.expires_at > $1)
 			AND p.used - (SELECT count(*) FROM redemptions l WHERE l.promo_code_id = p.id AND l.state = 'held') < p.max_uses
 		ORDER BY p.id DESC LIMIT 1`, at, ownerID, programmeID, kind)

@@ -143,7 +143,6 @@ func TestLiveCode(t *testing.T) {
 			return p
 		}
 		add("0000000001", func(p *domain.PromoCode) { p.State = domain.PromoVoid })
-		add("0000000002", func(p *domain.PromoCode) { p.State = domain.PromoFrozen })
 		add("0000000003", func(p *domain.PromoCode) { p.ExpiresAt = ptr(at(0)) })
 		add("0000000004", func(p *domain.PromoCode) { p.Kind = domain.TrialCode })
 		if got := live(at(0)); got != "" {
@@ -165,6 +164,11 @@ func TestLiveCode(t *testing.T) {
 		}
 		if got := live(at(15 * time.Minute)); got != p.Code {
 			t.Errorf("live code %q after the hold has run out", got)
+		}
+		// Nor does a freeze make room for another one.
+		frozen := add("0000000002", func(p *domain.PromoCode) { p.State = domain.PromoFrozen })
+		if got := live(at(0)); got != frozen.Code {
+			t.Errorf("live code %q beside a frozen one", got)
 		}
 		_, err := db.LiveCode(t.Context(), s.Programme.ID, 1<<40, domain.ReferralCode, at(0))
 		isKind(t, err, domain.NotFound)
