@@ -200,6 +200,7 @@ func walkPromo(w *window, p *program, d data, show look) {
 	check.see("Этот промокод не сработает")
 	show("promo-check-refused", check)
 
+	d.exec("UPDATE promo_codes SET used = used - (SELECT count(*) FROM redemptions r WHERE r.promo_code_id = promo_codes.id AND r.state = 'held')")
 	d.exec("UPDATE redemptions SET state = 'expired', settled_at = held_until WHERE state = 'held'")
 	w.do(chromedp.Reload())
 	w.at(atPromo)
