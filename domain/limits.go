@@ -204,11 +204,22 @@ func limited(l Limit) *Error {
 	return &Error{Kind: Limited, Message: Say("limit."+string(l.Name), "Count", hours(l.Wait)), RetryAfter: l.Wait}
 }
 
+// restoring is the turn to rebuild the limits.
+var restoring = make(turns, 1)
+
 // judged runs a call that asks the limits. Where Redis has lost them they are
 // rebuilt from the rows first: a restart must give no guess back.
 func (s *Service) judged(ctx context.Context, call func() error) error {
 	err := call()
 	if !errors.Is(err, ErrLimitsLost) {
+		return err
+	}
+	// One at a time: whoever waited finds it done, and the rows are read once.
+	if err := restoring.enter(ctx); err != nil {
+		return err
+	}
+	defer restoring.leave()
+	if err := call(); !errors.Is(err, ErrLimitsLost) {
 		return err
 	}
 	counted, err := s.countedRows(ctx)

@@ -85,6 +85,10 @@ func TestNoConsentLeavesNoTrace(t *testing.T) {
 					if a := c.post(visit+tail, forged...); a.Status != http.StatusUnprocessableEntity {
 						t.Errorf("POST %s: %d → %q", tail, a.Status, a.Location)
 					}
+				case row.want[anna] == "403":
+					if a := c.post(visit+tail, forged...); a.Status != http.StatusForbidden {
+						t.Errorf("POST %s: %d → %q", tail, a.Status, a.Location)
+					}
 				default:
 					c.goesTo(c.post(visit+tail, forged...), visit+"/outcome")
 					if a := c.part(visit+tail, forged...); a.Header.Get("HX-Location") != visit+"/outcome" {
