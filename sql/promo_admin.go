@@ -8,9 +8,15 @@ import (
 	"prilavok/domain"
 )
 
-// codesPerInsert keeps a statement within SQLite's 32,766 placeholders and
-// its text short.
-const codesPerInsert = 500
+// codesAtOnce is how many codes one statement names. SQLite looks each $1 up
+// by its name among all before it, so ten short statements are quicker there
+// than a long one.
+func (q *queries) codesAtOnce() int {
+	if q.postgres {
+		return 500
+	}
+	return 50
+}
 
 func (q *queries) Programmes(ctx context.Context) ([]domain.Programme, error) {
 	ids, err := many[int64](ctx, q, `SELECT id FROM programmes ORDER BY name, id`)

@@ -61,7 +61,7 @@ func (t *tx) AddPromoBatch(ctx context.Context, b domain.PromoBatch) (id int64, 
 }
 
 func (q *queries) TakenPromoCodes(ctx context.Context, codes []string) (taken []string, err error) {
-	for part := range slices.Chunk(codes, codesPerInsert) {
+	for part := range slices.Chunk(codes, q.codesAtOnce()) {
 		args := make([]any, len(part))
 		for i, c := range part {
 			args[i] = c
@@ -80,7 +80,7 @@ func (q *queries) TakenPromoCodes(ctx context.Context, codes []string) (taken []
 func (t *tx) AddPromoCodes(ctx context.Context, codes []domain.PromoCode) (added []string, err error) {
 	codes = slices.SortedFunc(slices.Values(codes), func(a, b domain.PromoCode) int { return strings.Compare(a.Code, b.Code) })
 	const columns = 13
-	for part := range slices.Chunk(codes, codesPerInsert) {
+	for part := range slices.Chunk(codes, t.codesAtOnce()) {
 		args := make([]any, 0, len(part)*columns)
 		for _, p := range part {
 			args = append(args, p.ProgrammeID, p.Code, p.Kind, orNull(p.OwnerID), p.State, p.Discount.Percent, p.Discount.Kopecks,
