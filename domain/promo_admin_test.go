@@ -45,7 +45,11 @@ func isKind(t *testing.T, what string, err error, want domain.Kind) {
 // hence none the beginning of another.
 func TestBatchIsPrefixFree(t *testing.T) {
 	eachWorld(t, func(t *testing.T, w *world) {
-		b := w.batch(w.vera(), "10 000")
+		size, typed := domain.MaxBatch, "10 000"
+		if w.redisURL == "" {
+			size, typed = 1000, "1 000" // SQLite under -race takes 2 ms a code
+		}
+		b := w.batch(w.vera(), typed)
 		seen := map[string]bool{}
 		err := w.ExportPromos(t.Context(), w.vera(), domain.PromoFilter{BatchID: b.ID}, func(r domain.PromoRow) error {
 			if len(r.Code) != 10 || strings.Trim(r.Code, "0123456789") != "" || seen[r.Code] {
@@ -54,7 +58,7 @@ func TestBatchIsPrefixFree(t *testing.T) {
 			seen[r.Code] = true
 			return nil
 		})
-		if err != nil || len(seen) != domain.MaxBatch || b.Size != domain.MaxBatch {
+		if err != nil || len(seen) != size || b.Size != size {
 			t.Errorf("%d codes in a batch of %d: %v", len(seen), b.Size, err)
 		}
 		for code := range seen {
