@@ -1,0 +1,58 @@
+package domain_test
+
+import (
+	"context"
+	"testing"
+	"time"
+
+	"prilavok/domain"
+)
+
+// Each test here is a way round a promise that the customer's own page, or a
+// code that was put off, has opened.
+
+// A stranger with a photo of a QR asks for SMS all day long. Each is refused,
+// and the supervisor still finds the limits that others have met.
+func TestRefusalsHideNoOtherLimit(t *testing.T) {
+	eachWorld(t, func(t *testing.T, w *world) {
+		v, code := w.asked(w.anna, phoneB)
+		w.wrongTimes(w.anna, v, code, 3)
+		w.clock.Add(time.Minute)
+		w.must(w.SendCode(t.Context(), w.anna, v.ID, w.request()))
+		w.wrongTimes(w.anna, v, w.codeOf(phoneB), 2)
+
+		w.Settings.CodeSendsPerPhone = 1
+		photographed := w.sentTo(w.anna, phoneA)
+		w.clock.Add(time.Minute)
+		if err := w.SelfSend(t.Context(), photographed.SelfToken, w.request(), customersAddress); domain.KindOf(err) != domain.Limited {
+			t.Fatalf("the stranger's second SMS: %v", err)
+		}
+		met, err := w.StandingLimits(t.Context(), w.vera())
+		if err != nil || len(met) != 2 && len(met) != 3 {
+			t.Fatalf("before: %+v, %v", met, err)
+		}
+		before := len(met)
+		attempts, err := w.DB.CodeAttempts(t.Context(), photographed.ID)
+		if err != nil {
+			t.Fatal(err)
+		}
+		refused := attempts[len(attempts)-1]
+		if refused.LimitMet != domain.LimitSendPhone {
+			t.Fatalf("the refusal is on record as %+v", refused)
+		}
+		err = w.DB.InTx(t.Context(), func(ctx context.Context, tx domain.Tx) error {
+			for range 501 {
+				if err := tx.AddCodeAttempt(ctx, refused); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if met, err = w.StandingLimits(t.Context(), w.vera()); err != nil || len(met) != before {
+			t.Errorf("%d limits stood, and after a flood of one of them %+v, %v", before, met, err)
+		}
+	})
+}
