@@ -56,3 +56,22 @@ func TestRefusalsHideNoOtherLimit(t *testing.T) {
 		}
 	})
 }
+
+// What the programme does not give any more is promised to nobody.
+func TestNothingIsPromisedOfAProgrammeThatIsOff(t *testing.T) {
+	eachWorld(t, func(t *testing.T, w *world) {
+		v := w.deferred(phoneA, domain.Purchase)
+		w.DB = withoutDiscounts{w.DB}
+		if p, err := w.Promise(t.Context(), v); err != nil || p.Why != "programme_off" {
+			t.Errorf("the summary promises %+v, %v", p, err)
+		}
+	})
+}
+
+type withoutDiscounts struct{ domain.Database }
+
+func (d withoutDiscounts) Programme(ctx context.Context, id int64) (domain.Programme, error) {
+	p, err := d.Database.Programme(ctx, id)
+	p.Active = false
+	return p, err
+}
