@@ -75,3 +75,26 @@ func (d withoutDiscounts) Programme(ctx context.Context, id int64) (domain.Progr
 	p.Active = false
 	return p, err
 }
+
+// The customer took the consents back, and the advisor ticks them again
+// without asking. The code that was typed before is no proof of those.
+func TestAnOldCodeConfirmsNoLaterConsent(t *testing.T) {
+	eachWorld(t, func(t *testing.T, w *world) {
+		v := w.verified(w.anna, phoneA)
+		w.clock.Add(time.Minute)
+		w.consent(w.anna, v, false, false)
+		w.clock.Add(time.Minute)
+		w.consent(w.anna, v, true, true)
+		w.must(w.RecordContact(t.Context(), w.anna, v.ID, domain.ContactForm{Phone: phoneA, Name: "Пётр"}))
+		w.must(w.SendCode(t.Context(), w.anna, v.ID, w.request()))
+		consents, err := w.DB.VisitConsents(t.Context(), v.ID)
+		if err != nil || len(consents) != 6 {
+			t.Fatalf("%d consents, %v", len(consents), err)
+		}
+		for _, c := range consents {
+			if c.ChallengeID != nil {
+				t.Errorf("the answer of %s (given %v) is confirmed by a code that was typed before", c.At.Format(time.TimeOnly), c.Given)
+			}
+		}
+	})
+}
