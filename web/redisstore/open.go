@@ -84,6 +84,9 @@ func Open(ctx context.Context, o Options) (*Store, error) {
 	if err := s.requireNoEviction(ctx); err != nil {
 		return nil, errors.Join(err, s.client.Close())
 	}
+	if s.serverID() == "" {
+		s.logger.WarnContext(ctx, "Redis does not tell its run_id; after a restart from an old dump it may have forgotten guesses, unnoticed")
+	}
 	return s, nil
 }
 
