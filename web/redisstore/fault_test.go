@@ -105,6 +105,38 @@ func TestPhoneCode_10_ARedisFromAnOldDumpIsNotTrusted(t *testing.T) {
 	h.mustCheck("right", h.right, domain.CheckExpired)
 }
 
+// A process that has handed over, and takes over again later as a replica, has
+// its own marker still, and nothing of what was counted in between. So what it
+// had counted goes with the first that is put back elsewhere.
+func TestPhoneCode_10_ARedisThatComesBackIsNotTrusted(t *testing.T) {
+	r := privateRedis(t)
+	s := open(t, r.url, "")
+	h := begin(t, s)
+	h.mustOpen("open", domain.OpenSend)
+	h.mustCheck("wrong", "wrong", domain.CheckWrong)
+	before := keys(t, s)
+	if err := r.admin.Save(t.Context()).Err(); err != nil {
+		t.Fatal(err)
+	}
+	r.stop()
+	r.start()
+	if n := r.admin.Exists(t.Context(), before...).Val(); len(before) == 0 || int(n) != len(before) {
+		t.Fatalf("%d of %d keys are left; the test shows nothing", n, len(before))
+	}
+	_, err := h.check("again", "wrong")
+	if !errors.Is(err, domain.ErrLimitsLost) {
+		t.Fatal(err)
+	}
+	b := h.sends()[0]
+	restore(t, s, rows(b, 2))
+	if n := r.admin.Exists(t.Context(), before...).Val(); n != 0 {
+		t.Errorf("%d keys of the process before are left for it to come back to", n)
+	}
+	if n := recorded(t, s, b); n != 2 {
+		t.Errorf("%d of 2 events are put back", n)
+	}
+}
+
 // afterEach does something after each command that was carried out.
 type afterEach struct{ then func() }
 

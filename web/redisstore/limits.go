@@ -244,6 +244,9 @@ func (l *Limits) Lift(ctx context.Context, b domain.Budget, at time.Time) error 
 func (l *Limits) Restore(ctx context.Context, counted []domain.Counted, now time.Time) error {
 	matter := slices.DeleteFunc(slices.Clone(counted), func(c domain.Counted) bool { return !c.At.After(now.Add(-c.Keep)) })
 	server := l.store.serverID()
+	if err := l.clear(ctx, server); err != nil {
+		return err
+	}
 	for first := 0; ; first += restoredAtOnce {
 		last := min(first+restoredAtOnce, len(matter))
 		wanted, err := l.restore(ctx, server, matter[first:last], last == len(matter))
@@ -254,6 +257,23 @@ func (l *Limits) Restore(ctx context.Context, counted []domain.Counted, now time
 			return err
 		}
 	}
+}
+
+// clear drops what other processes have counted. One of them may come back with
+// its memory, as a replica of this one that takes over again: by then it would
+// know nothing of what is counted from here on.
+func (l *Limits) clear(ctx context.Context, server string) error {
+	own := l.store.limitKey(server, "")
+	return l.store.scan(ctx, l.store.prefix+"pc:{codes}:", func(keys []string) error {
+		others := slices.DeleteFunc(keys, func(key string) bool { return strings.HasPrefix(key, own) })
+		switch {
+		case server != l.store.serverID():
+			return domain.ErrLimitsLost // then own are the others
+		case len(others) == 0:
+			return nil
+		}
+		return l.store.within(ctx, func(ctx context.Context) error { return l.store.client.Unlink(ctx, others...).Err() })
+	})
 }
 
 func (l *Limits) restore(ctx context.Context, server string, part []domain.Counted, last bool) (wanted bool, err error) {
@@ -297,15 +317,7 @@ func (l *Limits) Recorded(ctx context.Context) (counted []domain.Counted, err er
 	}
 	for _, kind := range []domain.CountedKind{domain.CountedWrong, domain.CountedSend, domain.CountedPromo} {
 		prefix, seen := l.store.eventsKey(server, kind, ""), map[string]bool{}
-		for cursor, first := uint64(0), true; first || cursor != 0; first = false {
-			var keys []string
-			err := l.store.within(ctx, func(ctx context.Context) (err error) {
-				keys, cursor, err = l.store.client.Scan(ctx, cursor, globbed(prefix)+"*", 1000).Result()
-				return err
-			})
-			if err != nil {
-				return nil, err
-			}
+		err := l.store.scan(ctx, prefix, func(keys []string) error {
 			for _, key := range keys {
 				if seen[key] {
 					continue // a scan may come by twice
@@ -313,10 +325,14 @@ func (l *Limits) Recorded(ctx context.Context) (counted []domain.Counted, err er
 				seen[key] = true
 				events, err := l.recorded(ctx, key, kind, strings.TrimPrefix(key, prefix))
 				if err != nil {
-					return nil, err
+					return err
 				}
 				counted = append(counted, events...)
 			}
+			return nil
+		})
+		if err != nil {
+			return nil, err
 		}
 	}
 	if server != l.store.serverID() {
@@ -338,11 +354,6 @@ func (l *Limits) recorded(ctx context.Context, key string, kind domain.CountedKi
 		return err
 	})
 	return counted, err
-}
-
-// globbed keeps the braces and brackets of a prefix from being a pattern.
-func globbed(prefix string) string {
-	return strings.NewReplacer("[", `\[`, "]", `\]`, "*", `\*`, "?", `\?`, `\`, `\\`).Replace(prefix)
 }
 
 // limit reads a limit's name and its wait.

@@ -264,3 +264,26 @@ func (s *Store) within(ctx context.Context, call func(context.Context) error) er
 	}
 	return nil
 }
+
+// scan hands the keys that begin with prefix to each, a part at a time.
+func (s *Store) scan(ctx context.Context, prefix string, each func(keys []string) error) error {
+	for cursor, first := uint64(0), true; first || cursor != 0; first = false {
+		var keys []string
+		err := s.within(ctx, func(ctx context.Context) (err error) {
+			keys, cursor, err = s.client.Scan(ctx, cursor, globbed(prefix)+"*", 1000).Result()
+			return err
+		})
+		if err == nil {
+			err = each(keys)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// globbed keeps the braces and brackets of a prefix from being a pattern.
+func globbed(prefix string) string {
+	return strings.NewReplacer("[", `\[`, "]", `\]`, "*", `\*`, "?", `\?`, `\`, `\\`).Replace(prefix)
+}
