@@ -98,3 +98,55 @@ func TestAnOldCodeConfirmsNoLaterConsent(t *testing.T) {
 		}
 	})
 }
+
+// Whoever has a QR signs in nowhere. Asking again and again is refused, and
+// does not fill the books.
+func TestRefusalsOfAPageFillNoBooks(t *testing.T) {
+	eachWorld(t, func(t *testing.T, w *world) {
+		v := w.sentTo(w.anna, phoneA)
+		attempts := func() int {
+			t.Helper()
+			all, err := w.DB.CodeAttempts(t.Context(), v.ID)
+			if err != nil {
+				t.Fatal(err)
+			}
+			return len(all)
+		}
+		press := func() {
+			t.Helper()
+			for range 20 {
+				if err := w.SelfSend(t.Context(), v.SelfToken, w.request(), customersAddress); domain.KindOf(err) != domain.Limited {
+					t.Fatalf("an SMS too early: %v", err)
+				}
+			}
+		}
+		press()
+		if n := attempts(); n != 2 {
+			t.Errorf("%d rows; expected the SMS and one refusal", n)
+		}
+		// Wrong codes are each on record: the limits are rebuilt from them.
+		for n := range byte(3) {
+			_ = w.selfCheck(v, w.wrongFor(phoneA, n+1))
+		}
+		for range 20 {
+			_ = w.selfCheck(v, w.codeOf(phoneA))
+		}
+		if n := attempts(); n != 6 {
+			t.Errorf("%d rows; expected three wrong codes more and one that was not compared", n)
+		}
+		if found, err := w.RecountLimits(t.Context()); err != nil || len(found) != 0 {
+			t.Errorf("%v, %v", found, err)
+		}
+		// Later it is news again.
+		w.clock.Add(29 * time.Second)
+		press()
+		w.clock.Add(w.Settings.CodeLifetime)
+		if err := w.SelfSend(t.Context(), v.SelfToken, w.request(), customersAddress); err != nil {
+			t.Fatal(err)
+		}
+		press()
+		if n := attempts(); n != 8 {
+			t.Errorf("%d rows; expected an SMS and a refusal more", n)
+		}
+	})
+}

@@ -3,6 +3,7 @@ package domain
 import (
 	"context"
 	"errors"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -216,7 +217,25 @@ func (s *Service) recordSend(ctx context.Context, t *codeTry, at CodeAttempt) er
 // visit alone, so it waits for nobody.
 func (s *Service) recordAttempt(ctx context.Context, at CodeAttempt) error {
 	at.At = s.now()
-	return s.DB.InTx(ctx, func(ctx context.Context, tx Tx) error { return tx.AddCodeAttempt(ctx, at) })
+	return s.DB.InTx(ctx, func(ctx context.Context, tx Tx) error {
+		if at.Entry == EntrySelf && at.Verdict != string(CheckWrong) {
+			if noted, err := s.noted(ctx, tx, at); err != nil || noted {
+				return err
+			}
+		}
+		return tx.AddCodeAttempt(ctx, at)
+	})
+}
+
+// noted tells whether the same refusal is on record of a moment ago. Whoever
+// has the address of a customer's page signs in nowhere, and could fill the
+// books with what counts nothing.
+func (s *Service) noted(ctx context.Context, q Queries, at CodeAttempt) (bool, error) {
+	past, err := q.CodeAttempts(ctx, at.VisitID)
+	return slices.ContainsFunc(past, func(p CodeAttempt) bool {
+		return p.Kind == at.Kind && p.Entry == at.Entry && p.Verdict == at.Verdict && p.LimitMet == at.LimitMet &&
+			p.PhoneKey == at.PhoneKey && p.At.After(at.At.Add(-s.Settings.CodeLifetime))
+	}), err
 }
 
 // CheckCode judges the code that the customer read out. An empty or malformed
