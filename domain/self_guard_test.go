@@ -2,6 +2,7 @@ package domain_test
 
 import (
 	"context"
+	"errors"
 	"testing"
 	"time"
 
@@ -149,4 +150,53 @@ func TestRefusalsOfAPageFillNoBooks(t *testing.T) {
 			t.Errorf("%d rows; expected an SMS and a refusal more", n)
 		}
 	})
+}
+
+// Somebody types guesses and hangs up each time, the moment that Redis has
+// judged. Every guess is on record, or a restart of Redis would give it back.
+func TestHangingUpLeavesNoGuessUnrecorded(t *testing.T) {
+	eachWorld(t, func(t *testing.T, w *world) {
+		v := w.contacted(w.anna, phoneA)
+		hung := hangsUp{Challenges: w.Challenges}
+		w.Challenges = &hung
+		request := func() (ctx context.Context) {
+			ctx, hung.up = context.WithCancel(t.Context())
+			return ctx
+		}
+		if _, err := w.SendCode(request(), w.anna, v.ID, w.request()); err != nil || w.sms.Last(phoneA) == "" {
+			t.Fatalf("the SMS that was counted: %v", err)
+		}
+		v = w.visit(v.ID)
+		if err := w.SelfCheck(request(), v.SelfToken, w.request(), w.wrongFor(phoneA, 1), customersAddress); domain.KindOf(err) != domain.Invalid {
+			t.Errorf("a wrong guess: %v", err)
+		}
+		if found, err := w.RecountLimits(t.Context()); err != nil || len(found) != 0 {
+			t.Errorf("%v, %v", found, err)
+		}
+		if err := w.SelfCheck(request(), v.SelfToken, w.request(), w.codeOf(phoneA), customersAddress); err != nil || w.visit(v.ID).VerifiedAt == nil {
+			t.Errorf("the right code: %v", err)
+		}
+	})
+}
+
+// hangsUp ends the request as soon as Redis has carried something out; whoever
+// waits for the answer with that request's context does not get it.
+type hangsUp struct {
+	domain.Challenges
+	up context.CancelFunc
+}
+
+func (h *hangsUp) Open(ctx context.Context, r domain.OpenRequest) (domain.OpenResult, error) {
+	res, err := h.Challenges.Open(ctx, r)
+	if err != nil { // the limits are still to be put back
+		return res, err
+	}
+	h.up()
+	return res, ctx.Err()
+}
+
+func (h *hangsUp) Check(ctx context.Context, r domain.CheckRequest) (domain.CheckResult, error) {
+	res, err := h.Challenges.Check(ctx, r)
+	h.up()
+	return res, errors.Join(err, ctx.Err())
 }

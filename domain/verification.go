@@ -120,6 +120,9 @@ func (s *Service) sendCode(ctx context.Context, t codeTry, requestID string) (Vi
 	if err != nil {
 		return v, err
 	}
+	// From here a budget may be spent and an SMS paid for; the browser hanging
+	// up must not leave it without a record.
+	ctx = context.WithoutCancel(ctx)
 	id := RandomToken(16)
 	var res OpenResult
 	err = s.judged(ctx, func() (err error) {
@@ -134,9 +137,6 @@ func (s *Service) sendCode(ctx context.Context, t codeTry, requestID string) (Vi
 	if err != nil {
 		return v, err
 	}
-	// From here a budget may be spent and an SMS paid for; the browser hanging
-	// up must not leave it without a record.
-	ctx = context.WithoutCancel(ctx)
 	attempt := t.attempt(AttemptSend, string(res.Verdict), res.ID)
 	switch res.Verdict {
 	case OpenRepeated:
@@ -265,6 +265,9 @@ func (s *Service) checkCode(ctx context.Context, t codeTry, requestID, typed str
 	if !ok {
 		return v, invalid("code", "code.malformed", "Count", s.Settings.CodeLength)
 	}
+	// Redis may count the guess and the browser hang up before it has said so:
+	// the record must not depend on that.
+	ctx = context.WithoutCancel(ctx)
 	var res CheckResult
 	err := s.judged(ctx, func() (err error) {
 		res, err = s.Challenges.Check(ctx, CheckRequest{
@@ -276,8 +279,6 @@ func (s *Service) checkCode(ctx context.Context, t codeTry, requestID, typed str
 	if err != nil {
 		return v, err
 	}
-	// The guess is counted; its record must not depend on the browser.
-	ctx = context.WithoutCancel(ctx)
 	attempt := t.attempt(AttemptCheck, string(res.Verdict), res.ID)
 	attempt.LimitMet = res.Limit.Name
 	if !res.SentAt.IsZero() {
