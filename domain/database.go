@@ -71,8 +71,9 @@ type Queries interface {
 	// RecentLifts lists the newest lifts of limits that were met in the stores
 	// (in all when all is set).
 	RecentLifts(ctx context.Context, storeIDs []int64, all bool, limit int) ([]LiftRecord, error)
-	// MetLimits lists the newest attempts of the stores (of all when all is
-	// set) at which a limit was met since a moment, Until left out.
+	// MetLimits lists the attempts of the stores (of all when all is set) at
+	// which a limit was met since a moment, the newest of each limit, Until
+	// left out.
 	MetLimits(ctx context.Context, storeIDs []int64, all bool, since time.Time, limit int) ([]MetLimit, error)
 	// MetLimit gives one of them; NotFound where that attempt met no limit.
 	MetLimit(ctx context.Context, attemptID int64) (MetLimit, error)

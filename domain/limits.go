@@ -226,10 +226,10 @@ func (s *Service) judged(ctx context.Context, call func() error) error {
 	if err != nil {
 		return err
 	}
-	if err := s.Limits.Restore(ctx, counted, s.now()); err != nil {
-		return err
+	if err = s.Limits.Restore(ctx, counted, s.now()); err == nil {
+		err = call()
 	}
-	if err = call(); errors.Is(err, ErrLimitsLost) {
+	if errors.Is(err, ErrLimitsLost) {
 		err = &Error{Kind: Unavailable, Message: Say("error.unavailable"), Err: err}
 	}
 	return err

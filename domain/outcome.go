@@ -246,17 +246,19 @@ func (s *Service) promise(ctx context.Context, q Queries, v Visit) (Promise, err
 		return Promise{Why: "outcome"}, nil
 	case !v.PersonalData || !v.Communications:
 		return Promise{Why: "no_consent"}, nil
-	case v.VerifiedAt == nil && s.MayVerify(v):
-		return Promise{Why: "deferred"}, nil
-	case v.VerifiedAt == nil || v.ContactID == nil:
+	case v.VerifiedAt == nil && !s.MayVerify(v), v.ContactID == nil:
 		return Promise{Why: "not_verified"}, nil
 	}
 	programme, err := q.Programme(ctx, v.ProgrammeID)
-	if err != nil {
+	switch {
+	case err != nil:
 		return Promise{}, err
-	}
-	if !programme.discounts() {
+	case !programme.discounts():
 		return Promise{Why: "programme_off"}, nil
+	case v.VerifiedAt == nil:
+		// What else may stand against it is the phone's past, which nobody is
+		// told before it has answered.
+		return Promise{Why: "deferred"}, nil
 	}
 	if kind == TrialMessage {
 		// A code that would be refused at the till is worse than none, and

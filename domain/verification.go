@@ -3,6 +3,7 @@ package domain
 import (
 	"context"
 	"errors"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -119,6 +120,9 @@ func (s *Service) sendCode(ctx context.Context, t codeTry, requestID string) (Vi
 	if err != nil {
 		return v, err
 	}
+	// From here a budget may be spent and an SMS paid for; the browser hanging
+	// up must not leave it without a record.
+	ctx = context.WithoutCancel(ctx)
 	id := RandomToken(16)
 	var res OpenResult
 	err = s.judged(ctx, func() (err error) {
@@ -133,9 +137,6 @@ func (s *Service) sendCode(ctx context.Context, t codeTry, requestID string) (Vi
 	if err != nil {
 		return v, err
 	}
-	// From here a budget may be spent and an SMS paid for; the browser hanging
-	// up must not leave it without a record.
-	ctx = context.WithoutCancel(ctx)
 	attempt := t.attempt(AttemptSend, string(res.Verdict), res.ID)
 	switch res.Verdict {
 	case OpenRepeated:
@@ -216,7 +217,25 @@ func (s *Service) recordSend(ctx context.Context, t *codeTry, at CodeAttempt) er
 // visit alone, so it waits for nobody.
 func (s *Service) recordAttempt(ctx context.Context, at CodeAttempt) error {
 	at.At = s.now()
-	return s.DB.InTx(ctx, func(ctx context.Context, tx Tx) error { return tx.AddCodeAttempt(ctx, at) })
+	return s.DB.InTx(ctx, func(ctx context.Context, tx Tx) error {
+		if at.Entry == EntrySelf && at.Verdict != string(CheckWrong) {
+			if noted, err := s.noted(ctx, tx, at); err != nil || noted {
+				return err
+			}
+		}
+		return tx.AddCodeAttempt(ctx, at)
+	})
+}
+
+// noted tells whether the same refusal is on record of a moment ago. Whoever
+// has the address of a customer's page signs in nowhere, and could fill the
+// books with what counts nothing.
+func (s *Service) noted(ctx context.Context, q Queries, at CodeAttempt) (bool, error) {
+	past, err := q.CodeAttempts(ctx, at.VisitID)
+	return slices.ContainsFunc(past, func(p CodeAttempt) bool {
+		return p.Kind == at.Kind && p.Entry == at.Entry && p.Verdict == at.Verdict && p.LimitMet == at.LimitMet &&
+			p.PhoneKey == at.PhoneKey && p.At.After(at.At.Add(-s.Settings.CodeLifetime))
+	}), err
 }
 
 // CheckCode judges the code that the customer read out. An empty or malformed
@@ -246,6 +265,9 @@ func (s *Service) checkCode(ctx context.Context, t codeTry, requestID, typed str
 	if !ok {
 		return v, invalid("code", "code.malformed", "Count", s.Settings.CodeLength)
 	}
+	// Redis may count the guess and the browser hang up before it has said so:
+	// the record must not depend on that.
+	ctx = context.WithoutCancel(ctx)
 	var res CheckResult
 	err := s.judged(ctx, func() (err error) {
 		res, err = s.Challenges.Check(ctx, CheckRequest{
@@ -257,8 +279,6 @@ func (s *Service) checkCode(ctx context.Context, t codeTry, requestID, typed str
 	if err != nil {
 		return v, err
 	}
-	// The guess is counted; its record must not depend on the browser.
-	ctx = context.WithoutCancel(ctx)
 	attempt := t.attempt(AttemptCheck, string(res.Verdict), res.ID)
 	attempt.LimitMet = res.Limit.Name
 	if !res.SentAt.IsZero() {

@@ -44,7 +44,7 @@ func (h *Handlers) selfEntry(c echo.Context, told error, typed string, checking 
 		return h.selfGone(c, told)
 	}
 	e, err := h.Service.SelfEntry(c.Request().Context(), c.Param("token"), c.RealIP())
-	if err != nil && !inForm(err) {
+	if err != nil && (!inForm(err) || e.Visit.ID == 0) {
 		return h.selfGone(c, err)
 	}
 	if _, noCookie := c.Cookie(languageName); noCookie != nil {

@@ -66,10 +66,12 @@ func (t *tx) LinkConsents(ctx context.Context, visitID, contactID int64) error {
 }
 
 // ConfirmConsents marks the answers that stand: one that was given and then
-// taken back in the same visit is confirmed by nobody.
+// taken back in the same visit is confirmed by nobody. Nor is one that is
+// younger than the phone's answer, where that is taken up again.
 func (t *tx) ConfirmConsents(ctx context.Context, visitID int64, challengeID string) error {
 	_, err := t.exec(ctx, `UPDATE consents SET challenge_id = $2
-		WHERE given AND id IN (`+newestConsents+` WHERE n.visit_id = $1 GROUP BY nd.kind)`, visitID, challengeID)
+		WHERE given AND id IN (`+newestConsents+` WHERE n.visit_id = $1 GROUP BY nd.kind)
+			AND NOT EXISTS (SELECT 1 FROM verifications v WHERE v.challenge_id = $2 AND v.at < consents.at)`, visitID, challengeID)
 	return err
 }
 

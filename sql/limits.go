@@ -56,15 +56,25 @@ const (
 		LEFT JOIN contacts c ON c.id = v.contact_id`
 )
 
+// metSubject is whose limit an attempt has met, as domain.MetLimit tells it.
+const metSubject = `CASE
+	WHEN limit_met IN ('phone_day', 'phone_lock', 'send_phone') THEN phone_key
+	WHEN limit_met = 'send_address' THEN address_key
+	WHEN limit_met = 'store' THEN CAST(store_id AS text)
+	ELSE CAST(staff_id AS text) END`
+
+// MetLimits takes the newest attempt of each limit: who goes on being refused
+// must not push the others off the list.
 func (q *queries) MetLimits(ctx context.Context, storeIDs []int64, all bool, since time.Time, limit int) ([]domain.MetLimit, error) {
-	where, args := `a.limit_met <> '' AND a.at > $1`, []any{since}
+	where, args := `limit_met <> '' AND at > $1`, []any{since}
 	if !all {
 		var ids string
-		ids, args = in("a.store_id", storeIDs, args)
+		ids, args = in("store_id", storeIDs, args)
 		where += ` AND ` + ids
 	}
 	args = append(args, limit)
-	return many[domain.MetLimit](ctx, q, `SELECT `+metColumns+metTables+` WHERE `+where+`
+	return many[domain.MetLimit](ctx, q, `SELECT `+metColumns+metTables+`
+		WHERE a.id IN (SELECT max(id) FROM code_attempts WHERE `+where+` GROUP BY limit_met, `+metSubject+`)
 		ORDER BY a.id DESC LIMIT `+placeholder(len(args)), args...)
 }
 

@@ -57,8 +57,8 @@ func (s *Store) Challenges() *Challenges { return &Challenges{store: s} }
 // call begins with the keys of challenge.lua, in its order.
 func (c *Challenges) call(phoneKey string, visitID int64) *luaCall {
 	return c.store.call(
-		c.store.limitKey("visit:"+phoneKey+":"+strconv.FormatInt(visitID, 10)),
-		c.store.limitKey("pace:"+phoneKey),
+		"visit:"+phoneKey+":"+strconv.FormatInt(visitID, 10),
+		"pace:"+phoneKey,
 	)
 }
 

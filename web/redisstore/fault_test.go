@@ -1,11 +1,14 @@
 package redisstore_test
 
 import (
+	"context"
 	"errors"
 	"strconv"
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/redis/go-redis/v9"
 
 	"prilavok/domain"
 	"prilavok/web/redisstore"
@@ -100,6 +103,81 @@ func TestPhoneCode_10_ARedisFromAnOldDumpIsNotTrusted(t *testing.T) {
 	}
 	restore(t, s, nil)
 	h.mustCheck("right", h.right, domain.CheckExpired)
+}
+
+// A process that has handed over, and takes over again later as a replica, has
+// its own marker still, and nothing of what was counted in between. So what it
+// had counted goes with the first that is put back elsewhere.
+func TestPhoneCode_10_ARedisThatComesBackIsNotTrusted(t *testing.T) {
+	r := privateRedis(t)
+	s := open(t, r.url, "")
+	h := begin(t, s)
+	h.mustOpen("open", domain.OpenSend)
+	h.mustCheck("wrong", "wrong", domain.CheckWrong)
+	before := keys(t, s)
+	if err := r.admin.Save(t.Context()).Err(); err != nil {
+		t.Fatal(err)
+	}
+	r.stop()
+	r.start()
+	if n := r.admin.Exists(t.Context(), before...).Val(); len(before) == 0 || int(n) != len(before) {
+		t.Fatalf("%d of %d keys are left; the test shows nothing", n, len(before))
+	}
+	_, err := h.check("again", "wrong")
+	if !errors.Is(err, domain.ErrLimitsLost) {
+		t.Fatal(err)
+	}
+	b := h.sends()[0]
+	restore(t, s, rows(b, 2))
+	if n := r.admin.Exists(t.Context(), before...).Val(); n != 0 {
+		t.Errorf("%d keys of the process before are left for it to come back to", n)
+	}
+	if n := recorded(t, s, b); n != 2 {
+		t.Errorf("%d of 2 events are put back", n)
+	}
+}
+
+// afterEach does something after each command that was carried out.
+type afterEach struct{ then func() }
+
+func (afterEach) DialHook(next redis.DialHook) redis.DialHook { return next }
+
+func (h afterEach) ProcessHook(next redis.ProcessHook) redis.ProcessHook {
+	return func(ctx context.Context, cmd redis.Cmder) error {
+		err := next(ctx, cmd)
+		if err == nil {
+			h.then()
+		}
+		return err
+	}
+}
+
+func (afterEach) ProcessPipelineHook(next redis.ProcessPipelineHook) redis.ProcessPipelineHook {
+	return next
+}
+
+// Redis stops and comes up again between two parts of what is put back. The
+// new process has got only the last parts, and must not judge by them.
+func TestPhoneCode_10_ARedisThatGotHalfIsNotTrusted(t *testing.T) {
+	r := privateRedis(t)
+	s := open(t, r.url, "")
+	b := budget(domain.LimitPromoAdvisor, "staff:1", 5, day)
+	all := append(rows(b, 5), rows(budget(domain.LimitPromoStore, "store:1", 2000, day), 1201)...)
+	s.Client().AddHook(afterEach{sync.OnceFunc(func() {
+		r.stop()
+		r.start()
+	})})
+	err := s.Limits().Restore(t.Context(), all, noon)
+	if !errors.Is(err, domain.ErrLimitsLost) {
+		t.Errorf("the restore that lost its first part: %v", err)
+	}
+	if got, err := s.Limits().Standing(t.Context(), noon, []domain.Budget{b}); !errors.Is(err, domain.ErrLimitsLost) {
+		t.Errorf("five of five are used up, and a Redis that was told nothing of it says %+v, %v", got, err)
+	}
+	restore(t, s, all)
+	if got, err := s.Limits().Standing(t.Context(), noon, []domain.Budget{b}); err != nil || got[0].Name != b.Name {
+		t.Errorf("put back as a whole: %+v, %v", got, err)
+	}
 }
 
 func TestPhoneCode_10_ARedisThatStoppedHasLostItsMemory(t *testing.T) {

@@ -62,16 +62,18 @@ func (s *Store) Limits() *Limits { return &Limits{store: s} }
 // live in one slot of a cluster: one script must judge the challenge, the pace
 // and the budgets of phone, advisor, store and address at once, and one
 // installation never needs more than a slot can do. They are those of one
-// server process; what another one has left behind ends by itself.
-func (s *Store) limitKey(name string) string {
-	return s.prefix + "pc:{codes}:" + s.serverID() + ":" + name
+// server process; what another one has left behind ends by itself. Which
+// process that is may change at any moment, so keys that belong together are
+// named after one look at it.
+func (s *Store) limitKey(server, name string) string {
+	return s.prefix + "pc:{codes}:" + server + ":" + name
 }
 
 // marker stands in Redis as long as it remembers what was counted.
-func (s *Store) marker() string { return s.limitKey("counted") }
+func (s *Store) marker(server string) string { return s.limitKey(server, "counted") }
 
-func (s *Store) eventsKey(kind domain.CountedKind, subject string) string {
-	return s.limitKey(string(kind) + ":" + subject)
+func (s *Store) eventsKey(server string, kind domain.CountedKind, subject string) string {
+	return s.limitKey(server, string(kind)+":"+subject)
 }
 
 // event is an event's member in its set; the prefix keeps it apart from the
@@ -99,9 +101,14 @@ type luaCall struct {
 	err    error
 }
 
-// call begins with the marker and with the keys that are no events.
-func (s *Store) call(keys ...string) *luaCall {
-	return &luaCall{store: s, server: s.serverID(), keys: append([]string{s.marker()}, keys...), asked: map[string][]luaBudget{}}
+// call begins with the marker and with the names of keys that are no events.
+func (s *Store) call(names ...string) *luaCall {
+	server := s.serverID()
+	keys := []string{s.marker(server)}
+	for _, name := range names {
+		keys = append(keys, s.limitKey(server, name))
+	}
+	return &luaCall{store: s, server: server, keys: keys, asked: map[string][]luaBudget{}}
 }
 
 // with adds a list of budgets. Budgets without sense are our fault; going on
@@ -113,7 +120,7 @@ func (c *luaCall) with(list string, budgets []domain.Budget) *luaCall {
 		if b.Name == "" || b.Kind == "" || b.Subject == "" || b.Window <= 0 || keep >= markerKept || slices.ContainsFunc(b.Locks, noTime) {
 			c.err = cmp.Or(c.err, fmt.Errorf("redis: the budget %q lacks its kind, subject, window or a lock, or is kept for too long", b.Name))
 		}
-		key := c.store.eventsKey(b.Kind, b.Subject)
+		key := c.store.eventsKey(c.server, b.Kind, b.Subject)
 		i := slices.Index(c.keys, key)
 		if i < 0 {
 			i = len(c.keys)
@@ -190,10 +197,11 @@ func (l *Limits) Refund(ctx context.Context, id string, budgets []domain.Budget)
 	if len(budgets) == 0 {
 		return nil
 	}
+	server := l.store.serverID()
 	return l.store.within(ctx, func(ctx context.Context) error {
 		_, err := l.store.client.TxPipelined(ctx, func(p redis.Pipeliner) error {
 			for _, b := range budgets {
-				p.ZRem(ctx, l.store.eventsKey(b.Kind, b.Subject), event(id))
+				p.ZRem(ctx, l.store.eventsKey(server, b.Kind, b.Subject), event(id))
 			}
 			return nil
 		})
@@ -230,26 +238,52 @@ func (l *Limits) Lift(ctx context.Context, b domain.Budget, at time.Time) error 
 
 // Restore puts back what was counted, a part at a time; the last part lets
 // Redis judge again. A restore that broke off is done again as a whole, and
-// counts nothing twice. Events that are too old to matter are left out.
+// counts nothing twice. Events that are too old to matter are left out. Where
+// another process takes over meanwhile, which has got only some of the parts,
+// it is not told that this was all: the answer is ErrLimitsLost.
 func (l *Limits) Restore(ctx context.Context, counted []domain.Counted, now time.Time) error {
 	matter := slices.DeleteFunc(slices.Clone(counted), func(c domain.Counted) bool { return !c.At.After(now.Add(-c.Keep)) })
+	server := l.store.serverID()
+	if err := l.clear(ctx, server); err != nil {
+		return err
+	}
 	for first := 0; ; first += restoredAtOnce {
 		last := min(first+restoredAtOnce, len(matter))
-		wanted, err := l.restore(ctx, matter[first:last], last == len(matter))
+		wanted, err := l.restore(ctx, server, matter[first:last], last == len(matter))
+		if err == nil && server != l.store.serverID() {
+			err = domain.ErrLimitsLost
+		}
 		if err != nil || !wanted || last == len(matter) {
 			return err
 		}
 	}
 }
 
-func (l *Limits) restore(ctx context.Context, part []domain.Counted, last bool) (wanted bool, err error) {
-	keys, number := []string{l.store.marker()}, map[string]int{}
+// clear drops what other processes have counted. One of them may come back with
+// its memory, as a replica of this one that takes over again: by then it would
+// know nothing of what is counted from here on.
+func (l *Limits) clear(ctx context.Context, server string) error {
+	own := l.store.limitKey(server, "")
+	return l.store.scan(ctx, l.store.prefix+"pc:{codes}:", func(keys []string) error {
+		others := slices.DeleteFunc(keys, func(key string) bool { return strings.HasPrefix(key, own) })
+		switch {
+		case server != l.store.serverID():
+			return domain.ErrLimitsLost // then own are the others
+		case len(others) == 0:
+			return nil
+		}
+		return l.store.within(ctx, func(ctx context.Context) error { return l.store.client.Unlink(ctx, others...).Err() })
+	})
+}
+
+func (l *Limits) restore(ctx context.Context, server string, part []domain.Counted, last bool) (wanted bool, err error) {
+	keys, number := []string{l.store.marker(server)}, map[string]int{}
 	args := []any{markerKept.Milliseconds(), last}
 	for _, c := range part {
 		if c.Kind == "" || c.Subject == "" || c.Keep >= markerKept || c.ID == "" && !c.Lift {
 			return false, errors.New("redis: restore: an event lacks its kind, subject or id, or is kept for too long")
 		}
-		key := l.store.eventsKey(c.Kind, c.Subject)
+		key := l.store.eventsKey(server, c.Kind, c.Subject)
 		if number[key] == 0 {
 			keys = append(keys, key)
 			number[key] = len(keys)
@@ -271,8 +305,9 @@ func (l *Limits) restore(ctx context.Context, part []domain.Counted, last bool) 
 // holds nobody up: between the sets others are served.
 func (l *Limits) Recorded(ctx context.Context) (counted []domain.Counted, err error) {
 	var n int64
+	server := l.store.serverID()
 	if err := l.store.within(ctx, func(ctx context.Context) (err error) {
-		n, err = l.store.client.Exists(ctx, l.store.marker()).Result()
+		n, err = l.store.client.Exists(ctx, l.store.marker(server)).Result()
 		return err
 	}); err != nil {
 		return nil, err
@@ -281,16 +316,8 @@ func (l *Limits) Recorded(ctx context.Context) (counted []domain.Counted, err er
 		return nil, domain.ErrLimitsLost
 	}
 	for _, kind := range []domain.CountedKind{domain.CountedWrong, domain.CountedSend, domain.CountedPromo} {
-		prefix, seen := l.store.eventsKey(kind, ""), map[string]bool{}
-		for cursor, first := uint64(0), true; first || cursor != 0; first = false {
-			var keys []string
-			err := l.store.within(ctx, func(ctx context.Context) (err error) {
-				keys, cursor, err = l.store.client.Scan(ctx, cursor, globbed(prefix)+"*", 1000).Result()
-				return err
-			})
-			if err != nil {
-				return nil, err
-			}
+		prefix, seen := l.store.eventsKey(server, kind, ""), map[string]bool{}
+		err := l.store.scan(ctx, prefix, func(keys []string) error {
 			for _, key := range keys {
 				if seen[key] {
 					continue // a scan may come by twice
@@ -298,11 +325,18 @@ func (l *Limits) Recorded(ctx context.Context) (counted []domain.Counted, err er
 				seen[key] = true
 				events, err := l.recorded(ctx, key, kind, strings.TrimPrefix(key, prefix))
 				if err != nil {
-					return nil, err
+					return err
 				}
 				counted = append(counted, events...)
 			}
+			return nil
+		})
+		if err != nil {
+			return nil, err
 		}
+	}
+	if server != l.store.serverID() {
+		return nil, domain.ErrLimitsLost
 	}
 	return counted, nil
 }
@@ -320,11 +354,6 @@ func (l *Limits) recorded(ctx context.Context, key string, kind domain.CountedKi
 		return err
 	})
 	return counted, err
-}
-
-// globbed keeps the braces and brackets of a prefix from being a pattern.
-func globbed(prefix string) string {
-	return strings.NewReplacer("[", `\[`, "]", `\]`, "*", `\*`, "?", `\?`, `\`, `\\`).Replace(prefix)
 }
 
 // limit reads a limit's name and its wait.

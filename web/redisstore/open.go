@@ -84,6 +84,9 @@ func Open(ctx context.Context, o Options) (*Store, error) {
 	if err := s.requireNoEviction(ctx); err != nil {
 		return nil, errors.Join(err, s.client.Close())
 	}
+	if s.serverID() == "" {
+		s.logger.WarnContext(ctx, "Redis does not tell its run_id; after a restart from an old dump it may have forgotten guesses, unnoticed")
+	}
 	return s, nil
 }
 
@@ -260,4 +263,27 @@ func (s *Store) within(ctx context.Context, call func(context.Context) error) er
 		return &domain.Error{Kind: domain.Unavailable, Message: domain.Say("error.unavailable"), Err: fmt.Errorf("redis: %w", err)}
 	}
 	return nil
+}
+
+// scan hands the keys that begin with prefix to each, a part at a time.
+func (s *Store) scan(ctx context.Context, prefix string, each func(keys []string) error) error {
+	for cursor, first := uint64(0), true; first || cursor != 0; first = false {
+		var keys []string
+		err := s.within(ctx, func(ctx context.Context) (err error) {
+			keys, cursor, err = s.client.Scan(ctx, cursor, globbed(prefix)+"*", 1000).Result()
+			return err
+		})
+		if err == nil {
+			err = each(keys)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// globbed keeps the braces and brackets of a prefix from being a pattern.
+func globbed(prefix string) string {
+	return strings.NewReplacer("[", `\[`, "]", `\]`, "*", `\*`, "?", `\?`, `\`, `\\`).Replace(prefix)
 }

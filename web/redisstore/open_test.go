@@ -56,6 +56,10 @@ func TestOpenRefusesARedisThatMayEvict(t *testing.T) {
 		if warned := strings.Contains(log, "maxmemory-policy"); warned != tt.warned {
 			t.Errorf("%s as %s: logged %q; warned must be %v", tt.policy, tt.url, log, tt.warned)
 		}
+		// Without it a server from an old dump can't be told from the one that counted.
+		if nameless := strings.Contains(log, "run_id"); nameless != tt.warned {
+			t.Errorf("%s as %s: logged %q; must it tell that the server has no name? %v", tt.policy, tt.url, log, tt.warned)
+		}
 	}
 }
 
