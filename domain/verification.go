@@ -234,7 +234,7 @@ func (s *Service) noted(ctx context.Context, q Queries, at CodeAttempt) (bool, e
 	past, err := q.CodeAttempts(ctx, at.VisitID)
 	return slices.ContainsFunc(past, func(p CodeAttempt) bool {
 		return p.Kind == at.Kind && p.Entry == at.Entry && p.Verdict == at.Verdict && p.LimitMet == at.LimitMet &&
-			p.PhoneKey == at.PhoneKey && p.At.After(at.At.Add(-s.Settings.CodeLifetime))
+			p.PhoneKey == at.PhoneKey && (at.LimitMet != LimitSendAddress || p.AddressKey == at.AddressKey) && p.At.After(at.At.Add(-s.Settings.CodeLifetime))
 	}), err
 }
 

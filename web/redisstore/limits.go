@@ -244,6 +244,10 @@ func (l *Limits) Lift(ctx context.Context, b domain.Budget, at time.Time) error 
 func (l *Limits) Restore(ctx context.Context, counted []domain.Counted, now time.Time) error {
 	matter := slices.DeleteFunc(slices.Clone(counted), func(c domain.Counted) bool { return !c.At.After(now.Add(-c.Keep)) })
 	server := l.store.serverID()
+	// Of many that ask at once, those that come too late look no further.
+	if wanted, err := l.restore(ctx, server, nil, false); err != nil || !wanted {
+		return err
+	}
 	if err := l.clear(ctx, server); err != nil {
 		return err
 	}
