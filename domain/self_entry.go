@@ -105,8 +105,36 @@ func (s *Service) SelfSend(ctx context.Context, token, requestID, address string
 	if err != nil || v.VerifiedAt != nil {
 		return err
 	}
+	if err := s.mayAskLater(ctx, v); err != nil {
+		return err
+	}
 	_, err = s.sendCode(ctx, s.codeTry(selfActor(v, address), v, EntrySelf), requestID)
 	return selfWords(err)
+}
+
+// laterSends is how many SMS a customer's page may ask for once the visit is
+// over. Whoever typed a stranger's number keeps the address of that page too.
+const laterSends = 3
+
+// mayAskLater bounds the SMS of a page whose visit has ended.
+func (s *Service) mayAskLater(ctx context.Context, v Visit) error {
+	if !v.Ended() {
+		return nil
+	}
+	attempts, err := s.DB.CodeAttempts(ctx, v.ID)
+	if err != nil {
+		return err
+	}
+	sent := 0
+	for _, at := range attempts {
+		if at.Kind == AttemptSend && at.At.After(*v.EndedAt) && (at.Verdict == string(OpenSend) || at.Verdict == "unclear") {
+			sent++
+		}
+	}
+	if sent >= laterSends {
+		return &Error{Kind: Conflict, Message: Say("self.enough")}
+	}
+	return nil
 }
 
 // SelfCheck judges the code that the customer typed. Wrong ones count as the

@@ -534,3 +534,20 @@ func TestPhoneCode_16_NobodysPage(t *testing.T) {
 		}
 	})
 }
+
+// Once the visit is over a page asks for so many SMS and no more: the number
+// may be a stranger's.
+func TestDeferredPageSendsThreeTimes(t *testing.T) {
+	eachWorld(t, func(t *testing.T, w *world) {
+		v, _ := w.asked(w.anna, phoneA)
+		v = w.must(w.DeferCode(t.Context(), w.anna, v.ID))
+		v = w.finished(w.anna, v, domain.Purchase)
+		for n := range 4 {
+			w.clock.Add(25 * time.Hour) // past the limits of the phone
+			err := w.SelfSend(t.Context(), v.SelfToken, w.request(), "192.0.2.9")
+			if n < 3 && err != nil || n == 3 && said(err) != "self.enough" {
+				t.Errorf("SMS %d: %v", n+1, err)
+			}
+		}
+	})
+}
