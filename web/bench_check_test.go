@@ -70,8 +70,9 @@ func benchCheck(b *testing.B, name, verdict string, status int, typed func(code 
 			})
 			rows[op] = inTx(asks.sql)
 			found := slices.DeleteFunc(slices.Clone(asks.redis), func(c redisCommand) bool { return !strings.HasPrefix(strings.ToLower(c[0]), "eval") })
-			if len(found) != 1 {
-				b.Fatalf("a check runs %d scripts, and one is to be compared: %q", len(found), found)
+			// A refused check then looks where the code stands, for the screen.
+			if len(found) < 1 || len(found) > 2 {
+				b.Fatalf("a check runs %d scripts, and the first is to be compared: %q", len(found), found)
 			}
 			scripts[op] = found[0]
 		}

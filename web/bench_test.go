@@ -310,7 +310,7 @@ func (d data) visits(like string, first, ops int) {
 	d.t.Helper()
 	contact := d.one(`SELECT contact_id FROM visits WHERE id = $1`, like)
 	d.copies("contacts", contact, first, ops, fmt.Sprintf(`'id', n + %d, 'phone', '+7916' || (n + %[1]d)`, contactAfter))
-	d.copies("visits", like, first, ops, fmt.Sprintf(`'id', n, 'request_id', 'bench-' || n, 'contact_id', n + %d`, contactAfter))
+	d.copies("visits", like, first, ops, fmt.Sprintf(`'id', n, 'request_id', 'bench-' || n, 'self_token', 'bench-' || n, 'contact_id', n + %d`, contactAfter))
 }
 
 func phoneOf(visit int) string { return fmt.Sprintf("+7916%d", visit+contactAfter) }
