@@ -40,11 +40,23 @@ func HashConsent(title, body string) string {
 	return hex.EncodeToString(sum[:])
 }
 
+// ConsentSource is where an answer was given.
+type ConsentSource string
+
+// The sources. A yes is given to an advisor only, and confirmed by the phone;
+// a no counts from everywhere.
+const (
+	FromVisit ConsentSource = "visit"
+	FromSMS   ConsentSource = "sms"  // the customer wrote STOP
+	FromPage  ConsentSource = "page" // on their own page
+)
+
 // Consent is the proof of one answer: which text, who, where, when, and
 // whether an SMS code confirmed it. Rows are only ever added.
 type Consent struct {
 	ID          int64
-	VisitID     int64
+	Source      ConsentSource
+	VisitID     int64  // 0, as store and staff, where no visit was the source
 	ContactID   *int64 // nil while the visit is anonymous
 	StoreID     int64
 	StaffID     int64
@@ -110,12 +122,13 @@ func (s *Service) RecordConsents(ctx context.Context, a Actor, visitID int64, an
 			case Communications:
 				v.Communications = yes
 			}
-			if before, asked := standing[d.ID]; asked && before == yes {
+			if before, asked := standing[d.ID]; asked && before == yes && v.ConsentsAt != nil {
 				// The answer stands, with its time and the code that confirmed it.
+				// Where it has to be asked for anew (eraseCustomer) it does not.
 				continue
 			}
 			_, err := tx.AddConsent(ctx, Consent{
-				VisitID: v.ID, ContactID: v.ContactID, StoreID: v.StoreID, StaffID: a.ID,
+				Source: FromVisit, VisitID: v.ID, ContactID: v.ContactID, StoreID: v.StoreID, StaffID: a.ID,
 				DocumentID: d.ID, Hash: d.Hash, Given: yes, At: v.TouchedAt,
 			})
 			if err != nil {

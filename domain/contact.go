@@ -14,6 +14,8 @@ type Contact struct {
 	Name       string // as the person who verified the phone gave it; empty before
 	Language   string
 	VerifiedAt *time.Time // first time the phone was verified by an SMS code
+	PageToken  string     // of their own page; empty until a message carries it
+	ErasedAt   *time.Time // when they had themselves erased; the phone is a made-up one since
 	CreatedAt  time.Time
 }
 
@@ -107,33 +109,38 @@ func checkAnswers(questions []Question, typed map[int64]string, faults map[strin
 	return out
 }
 
-// eraseContact takes phone, name and answers out of a visit, with what hung
-// on them: the verification and the held promo code. A contact that nothing
-// else refers to is deleted; gone tells that it was, or that there was none.
+// eraseContact lets a visit go of its contact. One that nothing else refers to
+// is deleted; gone tells that it was, or that there was none.
 func (s *Service) eraseContact(ctx context.Context, tx Tx, v *Visit, staffID int64) (gone bool, err error) {
 	if v.ContactID == nil {
 		return true, nil
 	}
-	if err := s.releaseHold(ctx, tx, *v, staffID); err != nil {
+	id := *v.ContactID
+	if err := s.letGo(ctx, tx, v, staffID); err != nil {
 		return false, err
 	}
-	id := *v.ContactID
+	return tx.DropContactIfUnused(ctx, id)
+}
+
+// letGo takes phone, name and answers out of a visit, with what hung on them:
+// the verification and the held promo code.
+func (s *Service) letGo(ctx context.Context, tx Tx, v *Visit, staffID int64) error {
+	if err := s.releaseHold(ctx, tx, *v, staffID); err != nil {
+		return err
+	}
 	v.ContactID, v.Phone, v.CustomerName, v.VerifiedAt = nil, "", "", nil
 	v.CodeSkipped, v.PromoPassed = false, false
 	// The page that was opened by the QR belongs to the holder of that phone.
 	v.CodeDeferred, v.SelfToken = false, ""
 	if err := tx.SetAnswers(ctx, v.ID, nil); err != nil {
-		return false, err
+		return err
 	}
 	if err := tx.UnlinkContact(ctx, v.ID); err != nil {
-		return false, err
+		return err
 	}
 	// The visit must let go of the contact before it can be deleted.
 	if err := tx.SaveVisit(ctx, *v); err != nil {
-		return false, err
+		return err
 	}
-	if gone, err = tx.DropContactIfUnused(ctx, id); err != nil {
-		return false, err
-	}
-	return gone, tx.AddVisitEvent(ctx, VisitEvent{VisitID: v.ID, StaffID: staffID, At: s.now(), Kind: EventContactErased})
+	return tx.AddVisitEvent(ctx, VisitEvent{VisitID: v.ID, StaffID: staffID, At: s.now(), Kind: EventContactErased})
 }

@@ -55,8 +55,41 @@ type Queries interface {
 	// visit in which the phone was verified, a no from every visit.
 	ContactConsents(ctx context.Context, contactID int64) (map[ConsentKind]bool, error)
 
+	// NewestConsent gives a contact's last answer to a kind of document, whether
+	// the phone has answered or not; NotFound where there is none.
+	NewestConsent(ctx context.Context, contactID int64, kind ConsentKind) (Consent, error)
+
 	// Contact gives one contact.
 	Contact(ctx context.Context, id int64) (Contact, error)
+	// ContactByToken gives the contact of a customer's own page; NotFound for an
+	// empty token, which is no page's.
+	ContactByToken(ctx context.Context, token string) (Contact, error)
+	// CustomerBrand is the brand of the programme that wrote to a contact last.
+	CustomerBrand(ctx context.Context, contactID int64) (string, error)
+	// CustomerCodes lists the codes of a contact in every programme, referral
+	// codes first, newest first; gifts are left out.
+	CustomerCodes(ctx context.Context, contactID int64) ([]CustomerCode, error)
+	// CustomerConsents lists every answer of a contact, oldest first.
+	CustomerConsents(ctx context.Context, contactID int64) ([]CustomerConsent, error)
+	// CustomerVisits lists the visits of a contact with their answers, newest
+	// first.
+	CustomerVisits(ctx context.Context, contactID int64) ([]CustomerVisit, error)
+	// CustomerMessages lists every message to a contact, oldest first.
+	CustomerMessages(ctx context.Context, contactID int64) ([]Message, error)
+	// CustomerSMS lists what a contact has sent to us, oldest first; before they
+	// were one, too.
+	CustomerSMS(ctx context.Context, contactID int64) ([]CustomerSMS, error)
+	// ContactEvents lists what a contact asked for by themselves, oldest first.
+	ContactEvents(ctx context.Context, contactID int64) ([]ContactEvent, error)
+	// ContactVisits lists the visits of a contact, by id.
+	ContactVisits(ctx context.Context, contactID int64) ([]int64, error)
+	// ContactCodes lists the codes that a contact owns in every programme,
+	// newest first, void ones too.
+	ContactCodes(ctx context.Context, ownerID int64) ([]PromoCode, error)
+	// ContactByPhone finds the contact of a phone.
+	ContactByPhone(ctx context.Context, phone string) (int64, error)
+	// LastVisit gives a contact's newest visit.
+	LastVisit(ctx context.Context, contactID int64) (Visit, error)
 	// Answers lists what was answered in a visit.
 	Answers(ctx context.Context, visitID int64) ([]Answer, error)
 	// CodeAttempts lists the sends and checks of a visit, oldest first.
@@ -153,8 +186,42 @@ type Queries interface {
 	// Told tells whether a message of a kind about a code was sent, or is going
 	// to be; one whose fate nobody knows counts as sent.
 	Told(ctx context.Context, promoCodeID int64, kind MessageKind) (bool, error)
-	// RecentMessages lists the newest messages of all phones, for the demo
-	// handset.
+	// NewestCodeMessage gives the last SMS with a code to a contact in a visit.
+	NewestCodeMessage(ctx context.Context, visitID, contactID int64) (Message, error)
+	// MessageDue tells whether a message may leave now.
+	MessageDue(ctx context.Context, id int64) (MessageDue, error)
+	// MessageFacts gives a message with everything that allows it.
+	MessageFacts(ctx context.Context, id int64) (MessageFacts, error)
+	// MessageByGatewayID finds a message by the gateway's own name for it.
+	MessageByGatewayID(ctx context.Context, gateway, gatewayID string) (int64, error)
+	// NewestTemplate gives the version of a text that counts now; NotFound where
+	// no administrator has written one.
+	NewestTemplate(ctx context.Context, programmeID int64, kind MessageKind, language string) (MessageTemplate, error)
+	// NewestTemplates lists the versions that count now, of every programme.
+	NewestTemplates(ctx context.Context) ([]MessageTemplate, error)
+	// TemplateVersions lists every version of a text, newest first.
+	TemplateVersions(ctx context.Context, programmeID int64, kind MessageKind, language string) ([]MessageTemplate, error)
+	// DeliveryReports lists what a gateway told of a message, as it came.
+	DeliveryReports(ctx context.Context, messageID int64) ([]DeliveryRow, error)
+	// GatewayTallies counts what gateways were given since a moment, by
+	// gateway and state; what nobody knows the gateway of has none.
+	GatewayTallies(ctx context.Context, since time.Time) ([]GatewayTally, error)
+	// NewestAnswer gives the newest message of a kind on the service channel to
+	// a contact.
+	NewestAnswer(ctx context.Context, contactID int64, kind MessageKind) (Message, error)
+	// MessageRows lists messages by filter, newest first; see MessageFilter.
+	MessageRows(ctx context.Context, f MessageFilter) ([]MessageRow, error)
+	// MessageRow gives one message as MessageRows does.
+	MessageRow(ctx context.Context, id int64) (MessageRow, error)
+	// IncomingKnown tells whether a customer's SMS is on record.
+	IncomingKnown(ctx context.Context, gateway, gatewayID string) (bool, error)
+	// Incoming gives one customer's SMS.
+	Incoming(ctx context.Context, id int64) (IncomingMessage, error)
+	// IncomingRows lists customers' SMS by filter, newest first; see
+	// IncomingFilter.
+	IncomingRows(ctx context.Context, f IncomingFilter) ([]IncomingRow, error)
+	// RecentMessages lists the newest messages of contacts but the codes, for
+	// the demo handset. A trial sending has no phone that it could stand under.
 	RecentMessages(ctx context.Context, limit int) ([]Message, error)
 
 	// Programmes lists every programme by name.
@@ -219,13 +286,15 @@ type Tx interface {
 
 	// AddConsent inserts the proof of one answer.
 	AddConsent(ctx context.Context, c Consent) (int64, error)
+	// AddContactEvent records what a customer asked for by themselves.
+	AddContactEvent(ctx context.Context, e ContactEvent) error
 	// LinkWithdrawal points the visit's standing refusals at a contact that
 	// the visit has let go of: the proof that this person said no.
 	LinkWithdrawal(ctx context.Context, visitID, contactID int64) error
 	// LinkConsents points the visit's consent rows at a contact.
 	LinkConsents(ctx context.Context, visitID, contactID int64) error
 	// UnlinkContact takes contact and phone out of the visit's consents,
-	// verifications, refusals, and of its redemptions that are neither held
+	// verifications, refusals, code messages, and of its redemptions that are neither held
 	// nor confirmed; the visit itself is written by SaveVisit.
 	UnlinkContact(ctx context.Context, visitID int64) error
 	// ConfirmConsents notes on the given consents of a visit that an SMS code
@@ -245,8 +314,14 @@ type Tx interface {
 	// SaveContact writes name, language and verified time.
 	SaveContact(ctx context.Context, c Contact) error
 	// DropContactIfUnused deletes a contact that no visit, consent, code,
-	// redemption, verification or message refers to, and tells whether it did.
+	// redemption, verification, message or wish of their own refers to, and
+	// tells whether it did. What they wrote by SMS stays, without who wrote it.
 	DropContactIfUnused(ctx context.Context, id int64) (bool, error)
+	// EraseContact takes phone, name, answers and texts of a locked contact out
+	// of everything, with what staff wrote in their own words about them, and
+	// puts the made-up phone in the place of the real one. phoneKey is the keyed
+	// hash that the real one has in records of code attempts.
+	EraseContact(ctx context.Context, c Contact, phoneKey, phone string, at time.Time) error
 	// SetAnswers replaces a visit's answers.
 	SetAnswers(ctx context.Context, visitID int64, answers []Answer) error
 
@@ -309,12 +384,43 @@ type Tx interface {
 
 	// AddMessage inserts a message.
 	AddMessage(ctx context.Context, m Message) (int64, error)
-	// ClaimMessage moves a scheduled message to sending; false when it is not
-	// scheduled any more (sent, cancelled, or claimed by somebody else).
-	ClaimMessage(ctx context.Context, id int64, at time.Time) (bool, error)
-	// SettleMessage writes state, reason, body, gateway and times of a
-	// message.
-	SettleMessage(ctx context.Context, m Message) error
+	// ClaimMessage moves a scheduled message on, with its text and size: to
+	// sending, or to its end where it may not be sent. It is false when the
+	// message is not scheduled any more (sent, cancelled, or claimed by
+	// somebody else).
+	ClaimMessage(ctx context.Context, m Message) (bool, error)
+	// RecordSending writes how a claimed message was handed over. Where its
+	// report came first, the report's state stays.
+	RecordSending(ctx context.Context, m Message) error
+	// AddTemplate inserts a version of a text; false where that version exists.
+	// A version is never changed.
+	AddTemplate(ctx context.Context, t MessageTemplate) (bool, error)
+	// LockMessage reads a message and keeps every other writer away from it
+	// until the transaction ends.
+	LockMessage(ctx context.Context, id int64) (Message, error)
+	// SaveDelivery writes state, gateway and times of a locked message.
+	SaveDelivery(ctx context.Context, m Message) error
+	// AddDeliveryReport records what a gateway told; false when it has told
+	// the same before.
+	AddDeliveryReport(ctx context.Context, r DeliveryRow) (bool, error)
+	// AddIncoming records a customer's SMS; false when this one is on record.
+	AddIncoming(ctx context.Context, m IncomingMessage) (bool, error)
+	// SeeIncoming notes who has read a customer's SMS first; false when
+	// somebody has before.
+	SeeIncoming(ctx context.Context, id, staffID int64, at time.Time) (bool, error)
+	// StopIncoming notes that a customer's SMS was understood as a stop after
+	// all.
+	StopIncoming(ctx context.Context, id int64) error
+	// SweepMessages says "unknown" of messages that have been in a state since
+	// before a moment.
+	SweepMessages(ctx context.Context, state MessageState, before time.Time, reason string, at time.Time) error
+	// DrawPageToken gives a contact the address of their own page, unless they
+	// have one or were erased.
+	DrawPageToken(ctx context.Context, contactID int64, token string) error
+	// CancelContactMessages cancels a contact's scheduled programme messages
+	// and returns them as they were. One that is on its way keeps the reason in
+	// mind, by this and the following, and does not come back.
+	CancelContactMessages(ctx context.Context, contactID int64, reason string, at time.Time) ([]Message, error)
 	// CancelMessages cancels a contact's scheduled messages of a kind in a
 	// programme and returns them as they were.
 	CancelMessages(ctx context.Context, programmeID, contactID int64, kind MessageKind, reason string, at time.Time) ([]Message, error)

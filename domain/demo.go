@@ -189,7 +189,7 @@ func (s *Service) demoVisit(ctx context.Context, tx Tx, store Store, advisor int
 	}
 	for _, d := range docs {
 		if _, err := tx.AddConsent(ctx, Consent{
-			VisitID: id, ContactID: &contact, StoreID: store.ID, StaffID: advisor, DocumentID: d.ID, Hash: d.Hash, Given: true, At: at,
+			Source: FromVisit, VisitID: id, ContactID: &contact, StoreID: store.ID, StaffID: advisor, DocumentID: d.ID, Hash: d.Hash, Given: true, At: at,
 		}); err != nil {
 			return "", err
 		}

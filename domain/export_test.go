@@ -1,5 +1,7 @@
 package domain
 
+import "context"
+
 // HashingAtATime is how many passwords are hashed at a time.
 func HashingAtATime() int64 { return int64(cap(hashing)) }
 
@@ -8,3 +10,20 @@ func WithCheckDigit(nine string) string { return nine + string(damm(nine)) }
 
 // NewPromoDigits draws a code for tests.
 var NewPromoDigits = newPromoDigits
+
+// StillAsked tells whether a visit may still send the code it was asked for.
+var StillAsked = stillAsked
+
+// EraseCustomer erases a contact without the page that asks for it.
+func (s *Service) EraseCustomer(ctx context.Context, contactID int64, source ConsentSource) error {
+	return s.eraseCustomer(ctx, contactID, source)
+}
+
+// StopCustomer stops the messages to a contact.
+func (s *Service) StopCustomer(ctx context.Context, contactID int64) (stopped bool, err error) {
+	err = s.DB.InTx(ctx, func(ctx context.Context, tx Tx) error {
+		stopped, err = s.stopMessages(ctx, tx, contactID, FromSMS)
+		return err
+	})
+	return stopped, err
+}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"regexp"
+	"slices"
 	"testing"
 	"time"
 
@@ -43,8 +44,8 @@ func newWorld(t *testing.T, db *sql.DB, clock *domaintest.Clock) *world {
 	clock.Set(sqltest.Start.Add(24 * time.Hour))
 	w := &world{t: t, clock: clock, sms: &domaintest.SMS{}, set: sqltest.Fixture(t, db)}
 	w.Service = &domain.Service{
-		DB: db, SMS: w.sms, Clock: clock.Now,
-		Secret: []byte("a secret of thirty-two characters"), Settings: domain.DefaultSettings(), SiteURL: "https://shop.example:8443",
+		DB: db, Gateways: []domain.Gateway{w.sms.Gateway()}, Clock: clock.Now,
+		Secret: []byte("a secret of thirty-two characters"), Settings: domain.DefaultSettings(), SiteURL: "https://shop.example:8443", CallbackURL: "https://shop.example:8443",
 	}
 	if db.IsPostgres() {
 		w.redisURL = os.Getenv("TEST_REDIS_URL")
@@ -71,6 +72,7 @@ func (w *world) newRedis() {
 		_ = redis.Close()
 	})
 	w.Challenges, w.Limits, w.Throttle = redis.Challenges(), redis.Limits(), redis.Throttle()
+	w.Pacer = redis.Pacer()
 }
 
 // must gives a visit or ends the test.
@@ -124,13 +126,14 @@ func (w *world) finished(a domain.Actor, v domain.Visit, o domain.Outcome) domai
 	return w.must(w.FinishVisit(w.t.Context(), a, v.ID, domain.OutcomeForm{Outcome: o, ProductID: w.set.Products[0].ID}))
 }
 
+// messages are what a visit has caused beside its codes.
 func (w *world) messages(v domain.Visit) []domain.Message {
 	w.t.Helper()
 	m, err := w.DB.VisitMessages(w.t.Context(), v.ID)
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	return m
+	return slices.DeleteFunc(m, func(m domain.Message) bool { return m.Channel == domain.CodeChannel })
 }
 
 func (w *world) promo(id int64) domain.PromoCode {

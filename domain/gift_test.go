@@ -77,7 +77,7 @@ func TestThirdFriendEarnsAGift(t *testing.T) {
 			t.Errorf("promised %+v, %v", p, err)
 		}
 		// The code is used up, and that is why the message is sent.
-		if got := w.due(m[0]); got.State != domain.MessageSent {
+		if got := w.due(m[0]); got.State != domain.MessageAccepted {
 			t.Errorf("the message is %s (%s)", got.State, got.Reason)
 		}
 		for _, word := range []string{"Тест", domain.FormatPromoCode(code.Code), "чехол"} {

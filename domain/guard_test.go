@@ -86,7 +86,7 @@ func TestVerifiedPhoneComesBack(t *testing.T) {
 		if len(m) != 1 {
 			t.Fatalf("%d messages", len(m))
 		}
-		if got := w.due(m[0]); got.State != domain.MessageSent {
+		if got := w.due(m[0]); got.State != domain.MessageAccepted {
 			t.Errorf("the message is %s (%s)", got.State, got.Reason)
 		}
 	})
@@ -125,7 +125,7 @@ func TestUnverifiedPurchaseCancelsNothing(t *testing.T) {
 		v := w.contacted(w.timur, phoneA)
 		w.must(w.SkipCode(t.Context(), w.timur, v.ID))
 		w.finished(w.timur, v, domain.Purchase)
-		if got := w.due(w.messages(tried)[0]); got.State != domain.MessageSent {
+		if got := w.due(w.messages(tried)[0]); got.State != domain.MessageAccepted {
 			t.Errorf("the trial message is %s (%s)", got.State, got.Reason)
 		}
 	})

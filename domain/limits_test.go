@@ -234,7 +234,7 @@ func TestPhoneCode_11_TheGateway(t *testing.T) {
 			t.Errorf("the same press sent %d SMS", n)
 		}
 		w.clock.Add(time.Minute)
-		w.sms.Fail(&domain.SMSError{Ambiguous: true, Err: context.DeadlineExceeded})
+		w.sms.Fail(&domain.SMSError{Fault: domain.SMSAmbiguous, Err: context.DeadlineExceeded})
 		w.must(w.SendCode(t.Context(), w.anna, v.ID, w.request())) // it may have left: the field is shown
 		w.sms.Fail(nil)
 		w.clock.Add(2 * time.Minute)

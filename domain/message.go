@@ -2,10 +2,19 @@ package domain
 
 import (
 	"context"
-	"errors"
 	"strconv"
-	"strings"
 	"time"
+)
+
+// MessageChannel is the way a message goes. The two ways of texts to customers
+// have nothing in common that one could take from the other.
+type MessageChannel string
+
+// The channels.
+const (
+	CodeChannel      MessageChannel = "code"      // one-time codes, sent within the request
+	ProgrammeChannel MessageChannel = "programme" // what the programme promises, by the queue, in allowed hours
+	ServiceChannel   MessageChannel = "service"   // answers to a customer's SMS and trial sendings, by the queue, at once
 )
 
 // MessageKind is what a message is for.
@@ -13,82 +22,114 @@ type MessageKind string
 
 // The kinds of message.
 const (
-	CodeMessage     MessageKind = "code"      // a one-time code; never a row, never stored
+	CodeMessage     MessageKind = "code"      // a one-time code; its text is never stored
 	SelfCodeMessage MessageKind = "code_self" // the same, which only the customer may type
 	ReferralMessage MessageKind = "referral"  // the buyer's code for friends
 	TrialMessage    MessageKind = "trial"     // the trial code
 	GiftMessage     MessageKind = "gift"      // to the owner of a code: enough friends have bought
+	StoppedMessage  MessageKind = "stopped"   // answer to STOP: nothing will come any more
+	StartedMessage  MessageKind = "started"   // answer to START: what it takes
 )
 
-// MessageState is where a message stands.
+// MessageState is where a message stands: scheduled → sending → accepted →
+// delivered, undelivered or unknown; or cancelled, or suppressed. A message
+// that no gateway could be reached for is scheduled again.
 type MessageState string
 
 // The states of a message.
 const (
-	MessageScheduled  MessageState = "scheduled"
-	MessageSending    MessageState = "sending"    // claimed; a crash leaves it here, and it is not sent again
-	MessageSent       MessageState = "sent"       // the gateway took it
-	MessageFailed     MessageState = "failed"     // the gateway refused it for good
-	MessageUnknown    MessageState = "unknown"    // the gateway's answer was ambiguous
-	MessageCancelled  MessageState = "cancelled"  // what it was for is gone
-	MessageSuppressed MessageState = "suppressed" // it was not allowed when it was due
+	MessageScheduled   MessageState = "scheduled"
+	MessageSending     MessageState = "sending"     // claimed: from here on it is never sent a second time
+	MessageAccepted    MessageState = "accepted"    // the gateway took it
+	MessageDelivered   MessageState = "delivered"   // it came to the phone
+	MessageUndelivered MessageState = "undelivered" // refused, or given up by gateway or operator
+	MessageUnknown     MessageState = "unknown"     // nobody can say; a late report still settles it
+	MessageCancelled   MessageState = "cancelled"   // what it was for is gone
+	MessageSuppressed  MessageState = "suppressed"  // it was not allowed when it was due
+)
+
+// Reasons why a message was not sent, or nobody knows whether it was.
+const (
+	ReasonRefused     = "gateway_refused"   // every gateway refused it
+	ReasonAmbiguous   = "gateway_ambiguous" // it was given away, and no clear answer came
+	ReasonDown        = "gateways_down"     // no gateway could be reached for too long
+	ReasonInterrupted = "interrupted"       // this program ended while it was being sent
+	ReasonNoReport    = "no_report"         // taken by the gateway, and never heard of again
+	ReasonNotArrived  = "not_arrived"       // the gateway or the operator gave it up
 )
 
 // Message is one text to a customer and its fate.
 type Message struct {
-	ID          int64
-	Kind        MessageKind
-	ProgrammeID int64
-	ContactID   int64
-	Phone       string // of the contact, read through it; E.164
-	VisitID     int64  // that caused it
-	StoreID     int64  // whose time zone decides the hours
-	PromoCodeID int64
-	Language    string
-	Body        string // as sent; empty until then
-	State       MessageState
-	Reason      string // why cancelled, suppressed, failed or unknown
-	Gateway     string
-	DueAt       time.Time
-	SettledAt   *time.Time
-	CreatedAt   time.Time
+	ID              int64
+	Channel         MessageChannel
+	Kind            MessageKind
+	ProgrammeID     int64
+	ContactID       int64  // 0: a trial sending, or a code whose customer took the consent back
+	Phone           string // of the contact, read through it; E.164
+	VisitID         int64  // that caused it; 0 where none did
+	StoreID         int64  // whose time zone decides the hours; 0 where nothing has to wait
+	PromoCodeID     int64
+	ChallengeID     string // of a code
+	Language        string
+	TemplateVersion int    // that the text was made of; 0: the one that the program brings
+	Body            string // as sent; empty until then, and always for a code
+	Parts           int    // SMS that are paid for
+	Price           int64  // kopecks, all parts together
+	State           MessageState
+	Reason          string // why cancelled, suppressed, undelivered or unknown
+	Gateway         string
+	GatewayID       string     // the gateway's own name for it
+	Attempts        int        // at which no gateway could be reached
+	DueAt           time.Time  // when it shall leave
+	SendingAt       *time.Time // when it was claimed
+	AcceptedAt      *time.Time // when the gateway had taken it
+	SettledAt       *time.Time // when it came to its end
+	CreatedAt       time.Time
 }
 
-// templates are the texts to customers per kind and language. They are
-// versioned with the program until an administrator can edit them.
-var templates = map[MessageKind]map[string]string{
-	CodeMessage: {
-		"ru": "{code} — ваш код. {brand}, магазин «{store}». Назовите его консультанту, чтобы подтвердить телефон.",
-		"en": "{code} is your code. {brand}, store “{store}”. Read it to the advisor to confirm your phone.",
-	},
-	SelfCodeMessage: {
-		"ru": "{code} — ваш код. {brand}, магазин «{store}». Введите его на странице подтверждения в своём телефоне.",
-		"en": "{code} is your code. {brand}, store “{store}”. Type it on the confirmation page on your own phone.",
-	},
-	ReferralMessage: {
-		"ru": "{brand}: спасибо за покупку! Ваш промокод {promo}: скидка {discount} для друзей, осталось использований: {left}.{until}",
-		"en": "{brand}: thank you! Your promo code {promo} gives friends {discount} off, uses left: {left}.{until}",
-	},
-	TrialMessage: {
-		"ru": "{brand}: спасибо, что попробовали! Ваш промокод {promo}: скидка {discount} на первую покупку.{until}",
-		"en": "{brand}: thanks for trying! Your promo code {promo} gives you {discount} off your first purchase.{until}",
-	},
-	GiftMessage: {
-		"ru": "{brand}: друзья купили по вашему промокоду {promo}, вас ждёт подарок{gift}. Заберите его в любом нашем магазине с этим телефоном в руках.",
-		"en": "{brand}: friends have bought with your promo code {promo}, a gift is waiting for you{gift}. Collect it at any of our stores with this phone in your hand.",
-	},
+// ChangedAt is when the message came into its state.
+func (m Message) ChangedAt() time.Time {
+	for _, t := range []*time.Time{m.SettledAt, m.AcceptedAt, m.SendingAt} {
+		if t != nil && (m.State != MessageScheduled) {
+			return *t
+		}
+	}
+	return m.CreatedAt
 }
 
-func renderTemplate(kind MessageKind, language string, values map[string]string) string {
-	text, ok := templates[kind][language]
-	if !ok {
-		text = templates[kind]["ru"]
-	}
-	pairs := make([]string, 0, 2*len(values))
-	for k, v := range values {
-		pairs = append(pairs, "{"+k+"}", v)
-	}
-	return strings.NewReplacer(pairs...).Replace(text)
+// MessageDue is what tells whether a message may leave now: a hundred thousand
+// of them are asked for it, and only those that may are worth the facts.
+type MessageDue struct {
+	ID        int64
+	ContactID int64
+	Channel   MessageChannel
+	State     MessageState
+	DueAt     time.Time
+	TimeZone  string // of the store
+}
+
+// MessageFacts is a message with everything that allows it and that its text
+// is made of, read at one moment.
+type MessageFacts struct {
+	Message
+	Brand          string
+	GiftTitle      Localised
+	ProgrammeOn    bool // it runs and gives discounts
+	TimeZone       string
+	About          PromoCode
+	PersonalData   bool // the contact's newest answer
+	Communications bool
+	VerifiedAt     *time.Time
+	ErasedAt       *time.Time
+	PageToken      string
+	Gift           GiftState // of the promo code; empty where it earned none
+	LastWeek       int       // programme messages that left for this contact within seven days
+	NewestVersion  int       // of the template; 0: none was written
+	Template       string
+}
+
+func (f MessageFacts) due() MessageDue {
+	return MessageDue{ID: f.ID, ContactID: f.ContactID, Channel: f.Channel, State: f.State, DueAt: f.DueAt, TimeZone: f.TimeZone}
 }
 
 // FormatPromoCode groups a code 3-3-4, as it is shown and spoken.
@@ -111,13 +152,28 @@ func (d Discount) inWords() string {
 	return rub + " ₽"
 }
 
-// SendMessageJob sends one programme message.
+// SendMessageJob sends one message that is due.
 type SendMessageJob struct {
 	MessageID int64 `json:"message_id"`
+	Answer    bool  `json:"answer,omitempty"` // to somebody who has just written
 }
 
 // Kind is the job's name in the queue.
 func (SendMessageJob) Kind() string { return "send_message" }
+
+// Queue keeps a hundred thousand due messages from standing before other jobs.
+func (SendMessageJob) Queue() string { return MessageQueue }
+
+// Priority lets an answer to STOP go before a hundred thousand due messages.
+func (j SendMessageJob) Priority() int {
+	if j.Answer {
+		return 1
+	}
+	return 2
+}
+
+// MessageQueue is the queue of everything that is sent.
+const MessageQueue = "messages"
 
 // NextDayAt is when a message that was caused at t leaves: the next day at
 // Settings.MessageAt of the store's clock.
@@ -141,9 +197,18 @@ func (s *Service) nextAllowed(store Store, t time.Time) time.Time {
 	return time.Date(local.Year(), local.Month(), day, 0, s.Settings.MessageFrom, 0, 0, store.Location()).UTC()
 }
 
-// schedule adds a message and its job, in the transaction of what caused it.
+// pageTokenBytes is the length of the random part of a customer's address: 96
+// bits, since every character of it is paid for in each SMS.
+const pageTokenBytes = 12
+
+// schedule adds a programme message and its job, in the transaction of what
+// caused it.
+// The customer gets a page of their own with it, which the text leads to.
 func (s *Service) schedule(ctx context.Context, tx Tx, m Message) error {
-	m.State, m.CreatedAt = MessageScheduled, s.now()
+	m.Channel, m.State, m.CreatedAt = ProgrammeChannel, MessageScheduled, s.now()
+	if err := tx.DrawPageToken(ctx, m.ContactID, RandomToken(pageTokenBytes)); err != nil {
+		return err
+	}
 	id, err := tx.AddMessage(ctx, m)
 	if err != nil {
 		return err
@@ -151,149 +216,71 @@ func (s *Service) schedule(ctx context.Context, tx Tx, m Message) error {
 	return tx.Enqueue(ctx, SendMessageJob{MessageID: id}, m.DueAt)
 }
 
-// SendMessage sends a due message once. It returns the time to try again
-// where it is too early, or the zero time where the message is settled.
-// force sends outside of the hours: the demo handset's "send now".
-func (s *Service) SendMessage(ctx context.Context, id int64, force bool) (time.Time, error) {
-	m, err := s.DB.Message(ctx, id)
-	if err != nil {
-		return time.Time{}, err
-	}
-	if m.State != MessageScheduled {
-		return time.Time{}, nil
-	}
-	store, err := s.DB.Store(ctx, m.StoreID)
-	if err != nil {
-		return time.Time{}, err
-	}
-	if now := s.now(); !force {
-		if m.DueAt.After(now) {
-			return m.DueAt, nil
-		}
-		if at := s.nextAllowed(store, now); at.After(now) {
-			return at, nil
-		}
-	}
-	if s.SMS == nil {
-		return time.Time{}, &Error{Kind: Unavailable, Message: Say("code.no_gateway")}
-	}
-	body, err := s.messageBody(ctx, m, store)
-	if err != nil {
-		return time.Time{}, err
-	}
-	// Claim, send, record: from the claim on the message is never sent again,
-	// whatever happens to this process.
-	ctx = context.WithoutCancel(ctx)
-	claimed, reason := false, ""
-	err = s.DB.InTx(ctx, func(ctx context.Context, tx Tx) error {
-		claimed, reason = false, ""
-		// A withdrawal that is being saved comes first; one that comes later
-		// finds the message gone.
-		if _, err := tx.LockContact(ctx, m.ContactID); err != nil {
-			return err
-		}
-		var err error
-		if claimed, err = tx.ClaimMessage(ctx, m.ID, s.now()); err != nil || !claimed {
-			return err
-		}
-		if reason, err = s.mayMessage(ctx, tx, m); err != nil || reason == "" {
-			return err
-		}
-		return s.settle(ctx, tx, m, MessageSuppressed, reason)
-	})
-	if err != nil || !claimed || reason != "" {
-		return time.Time{}, err
-	}
-	m.Body, m.Gateway = body, s.SMS.Name()
-	state, reason := s.handOver(ctx, m)
-	return time.Time{}, s.DB.InTx(ctx, func(ctx context.Context, tx Tx) error { return s.settle(ctx, tx, m, state, reason) })
-}
-
-// handOver gives the text to the gateway and names the outcome.
-func (s *Service) handOver(ctx context.Context, m Message) (MessageState, string) {
-	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
-	defer cancel()
-	err := s.SMS.Send(ctx, SMSText{To: m.Phone, Text: m.Body})
-	var se *SMSError
-	switch {
-	case err == nil:
-		return MessageSent, ""
-	case errors.As(err, &se) && !se.Ambiguous:
-		return MessageFailed, "gateway_refused"
-	default:
-		return MessageUnknown, "gateway_ambiguous"
-	}
-}
-
-func (s *Service) settle(ctx context.Context, tx Tx, m Message, state MessageState, reason string) error {
-	now := s.now()
-	m.State, m.Reason, m.SettledAt = state, reason, &now
-	return tx.SettleMessage(ctx, m)
-}
-
 // mayMessage asks at the last moment what allowed the message when it was
 // scheduled; the answer is a reason not to send, or nothing.
-func (s *Service) mayMessage(ctx context.Context, q Queries, m Message) (string, error) {
-	programme, err := q.Programme(ctx, m.ProgrammeID)
-	if err != nil {
-		return "", err
-	}
-	consents, err := q.ContactConsents(ctx, m.ContactID)
-	if err != nil {
-		return "", err
-	}
-	c, err := q.Contact(ctx, m.ContactID)
-	if err != nil {
-		return "", err
-	}
-	p, err := q.PromoCodeByID(ctx, m.PromoCodeID)
-	if err != nil {
-		return "", err
-	}
+func (s *Service) mayMessage(f MessageFacts) string {
 	switch {
-	case !programme.discounts():
-		return "programme_off", nil
-	case !consents[PersonalData] || !consents[Communications]:
-		return "no_consent", nil
-	case c.VerifiedAt == nil:
-		return "not_verified", nil
-	case m.Kind == GiftMessage:
-		// A gift comes of a code that is used up, so that is no reason here.
-		gift, err := q.GiftOfCode(ctx, m.PromoCodeID)
-		if IsNotFound(err) || err == nil && gift.State != GiftEarned {
-			return "gift_gone", nil
-		}
-		return "", err
-	case p.State != PromoActive || p.Expired(s.now()) || p.Left() <= 0:
-		return "code_dead", nil
+	case f.ErasedAt != nil:
+		return "erased"
+	case f.Channel == ServiceChannel:
+		return "" // the person has just asked for it
+	case !f.ProgrammeOn:
+		return "programme_off"
+	case !f.PersonalData || !f.Communications:
+		return "no_consent"
+	case f.VerifiedAt == nil:
+		return "not_verified"
+	case f.Kind == GiftMessage && f.Gift != GiftEarned:
+		return "gift_gone"
+	// A gift comes of a code that is used up, so that is no reason then.
+	case f.Kind != GiftMessage && (f.About.State != PromoActive || f.About.Expired(s.now()) || f.About.Left() <= 0):
+		return "code_dead"
+	case f.LastWeek >= s.Settings.MessagesPerWeek:
+		return "week_full"
 	}
-	return "", nil
+	return ""
 }
 
-func (s *Service) messageBody(ctx context.Context, m Message, store Store) (string, error) {
-	programme, err := s.DB.Programme(ctx, m.ProgrammeID)
-	if err != nil {
-		return "", err
+// text makes the message of its newest template.
+func (s *Service) text(f MessageFacts) (body string, version int) {
+	if f.NewestVersion > 0 {
+		return fillTemplate(f.Template, s.values(f)), f.NewestVersion
 	}
-	p, err := s.DB.PromoCodeByID(ctx, m.PromoCodeID)
-	if err != nil {
-		return "", err
-	}
+	return fillTemplate(builtInTemplate(f.Kind, f.Language), s.values(f)), 0
+}
+
+// values are what takes the places in a text. Those that not everybody has
+// bring the space or colon before them along.
+func (s *Service) values(f MessageFacts) map[string]string {
 	until := ""
-	if p.ExpiresAt != nil {
-		day := p.LastDay().In(store.Location()).Format("02.01.2006")
-		until = map[string]string{"en": " Valid until " + day + "."}[m.Language]
+	if f.About.ExpiresAt != nil {
+		day := f.About.LastDay().In(Store{TimeZone: f.TimeZone}.Location()).Format("02.01.2006")
+		until = map[string]string{"en": " Valid until " + day + "."}[f.Language]
 		if until == "" {
 			until = " Действует до " + day + "."
 		}
 	}
-	gift := programme.GiftTitle.In(m.Language)
+	gift := f.GiftTitle.In(f.Language)
 	if gift != "" {
 		gift = ": " + gift
 	}
-	return renderTemplate(m.Kind, m.Language, map[string]string{
-		"brand": programme.Brand, "promo": FormatPromoCode(p.Code), "discount": p.Discount.inWords(),
-		"left": strconv.Itoa(p.Left()), "until": until,
-		"gift": gift,
-	}), nil
+	return map[string]string{
+		"brand": f.Brand, "promo": FormatPromoCode(f.About.Code), "discount": f.About.Discount.inWords(),
+		"left": strconv.Itoa(f.About.Left()), "until": until, "gift": gift, "link": s.PageURL(f.PageToken),
+	}
+}
+
+// codeText makes the SMS with a code, which ends with the line that binds it
+// to our site.
+func (s *Service) codeText(body string, values map[string]string) string {
+	return fillTemplate(body, values) + s.boundTo(values["code"])
+}
+
+// PageURL is the whole address of a customer's own page, as it stands in an
+// SMS; empty where they have none.
+func (s *Service) PageURL(token string) string {
+	if token == "" {
+		return ""
+	}
+	return s.SiteURL + "/m/" + token
 }

@@ -61,10 +61,10 @@ func TestNextAllowed(t *testing.T) {
 func TestCodeTemplate(t *testing.T) {
 	values := map[string]string{"code": "0412", "brand": "Аура", "store": "Европейский"}
 	want := "0412 — ваш код. Аура, магазин «Европейский». Назовите его консультанту, чтобы подтвердить телефон."
-	if got := renderTemplate(CodeMessage, "ru", values); got != want {
+	if got := fillTemplate(builtInTemplate(CodeMessage, "ru"), values); got != want {
 		t.Errorf("got %q, want %q", got, want)
 	}
-	if got := renderTemplate(CodeMessage, "de", values); got != want {
+	if got := fillTemplate(builtInTemplate(CodeMessage, "de"), values); got != want {
 		t.Errorf("a language without a template gives %q, want the Russian one", got)
 	}
 }
@@ -96,8 +96,78 @@ func TestCodeIsBoundToOurSite(t *testing.T) {
 	s.SiteURL = "https://prilavok.example"
 	values := map[string]string{"code": "0412", "brand": "Аура", "store": "Европейский"}
 	for _, kind := range []MessageKind{CodeMessage, SelfCodeMessage} {
-		if n := utf8.RuneCountInString(renderTemplate(kind, "ru", values) + s.boundTo("0412")); n > 2*67 {
+		if n := utf8.RuneCountInString(fillTemplate(builtInTemplate(kind, "ru"), values) + s.boundTo("0412")); n > 2*67 {
 			t.Errorf("%s has %d characters: three parts", kind, n)
+		}
+	}
+}
+
+// A night in which the clock is changed is an hour shorter or longer; the
+// store's clock decides all the same.
+func TestHoursWhenTheClockChanges(t *testing.T) {
+	s := testService()
+	const zone = "Europe/Berlin"
+	for _, c := range []struct {
+		now, want string
+		pause     time.Duration
+	}{
+		{"2026-03-28 21:00", "2026-03-29 09:00", 11 * time.Hour},
+		{"2026-03-29 00:30", "2026-03-29 09:00", 7*time.Hour + 30*time.Minute},
+		{"2026-10-24 21:00", "2026-10-25 09:00", 13 * time.Hour},
+		{"2026-10-25 08:59", "2026-10-25 09:00", time.Minute},
+	} {
+		now := at(t, zone, c.now).UTC()
+		if got := s.nextAllowed(Store{TimeZone: zone}, now); !got.Equal(at(t, zone, c.want)) || got.Sub(now) != c.pause {
+			t.Errorf("%s: %v, want %s", c.now, got, c.want)
+		}
+	}
+}
+
+// Each thing that allows a message stops it when it is gone, and alone.
+func TestMayMessage(t *testing.T) {
+	s := testService()
+	now := time.Date(2026, 11, 24, 11, 0, 0, 0, time.UTC)
+	s.Settings.MessagesPerWeek, s.Clock = 2, func() time.Time { return now }
+	earlier, later := now.Add(-time.Hour), now.Add(time.Hour)
+	allowed := func(change func(f *MessageFacts)) MessageFacts {
+		f := MessageFacts{
+			Message:     Message{Channel: ProgrammeChannel, Kind: ReferralMessage},
+			ProgrammeOn: true, PersonalData: true, Communications: true, VerifiedAt: &earlier,
+			About: PromoCode{State: PromoActive, MaxUses: 3, Used: 1, ExpiresAt: &later}, LastWeek: 1,
+		}
+		change(&f)
+		return f
+	}
+	for _, c := range []struct {
+		name   string
+		change func(f *MessageFacts)
+		want   string
+	}{
+		{"nothing in the way", func(*MessageFacts) {}, ""},
+		{"no end", func(f *MessageFacts) { f.About.ExpiresAt = nil }, ""},
+		{"erased", func(f *MessageFacts) { f.ErasedAt = &earlier }, "erased"},
+		{"programme off", func(f *MessageFacts) { f.ProgrammeOn = false }, "programme_off"},
+		{"no personal data", func(f *MessageFacts) { f.PersonalData = false }, "no_consent"},
+		{"no communications", func(f *MessageFacts) { f.Communications = false }, "no_consent"},
+		{"not verified", func(f *MessageFacts) { f.VerifiedAt = nil }, "not_verified"},
+		{"frozen", func(f *MessageFacts) { f.About.State = PromoFrozen }, "code_dead"},
+		{"void", func(f *MessageFacts) { f.About.State = PromoVoid }, "code_dead"},
+		{"expired", func(f *MessageFacts) { f.About.ExpiresAt = &earlier }, "code_dead"},
+		{"used up", func(f *MessageFacts) { f.About.Used = 3 }, "code_dead"},
+		{"the week is full", func(f *MessageFacts) { f.LastWeek = 2 }, "week_full"},
+		{"the week is more than full", func(f *MessageFacts) { f.LastWeek = 3 }, "week_full"},
+		// A gift comes of a code that is used up, and goes when it is collected.
+		{"gift", func(f *MessageFacts) { f.Kind, f.Gift, f.About.Used = GiftMessage, GiftEarned, 3 }, ""},
+		{"gift collected", func(f *MessageFacts) { f.Kind, f.Gift = GiftMessage, GiftCollected }, "gift_gone"},
+		{"gift for whom the week is full", func(f *MessageFacts) { f.Kind, f.Gift, f.LastWeek = GiftMessage, GiftEarned, 2 }, "week_full"},
+		// An answer to STOP goes to whoever has just taken everything back.
+		{"service", func(f *MessageFacts) {
+			*f = MessageFacts{Message: Message{Channel: ServiceChannel, Kind: StoppedMessage}}
+		}, ""},
+		{"service for nobody", func(f *MessageFacts) { f.Channel, f.ErasedAt = ServiceChannel, &earlier }, "erased"},
+	} {
+		if got := s.mayMessage(allowed(c.change)); got != c.want {
+			t.Errorf("%s: %q, want %q", c.name, got, c.want)
 		}
 	}
 }

@@ -295,7 +295,7 @@ func (s *Service) Promise(ctx context.Context, v Visit) (Promise, error) {
 	}
 	for _, m := range messages {
 		// Of a gift hears its owner, who is somebody else.
-		if m.Kind != GiftMessage && m.State != MessageCancelled && m.State != MessageSuppressed {
+		if m.Channel == ProgrammeChannel && m.Kind != GiftMessage && m.State != MessageCancelled && m.State != MessageSuppressed {
 			return Promise{Kind: m.Kind, At: m.DueAt}, nil
 		}
 	}

@@ -25,6 +25,8 @@ const (
 	PromoFroze    PromoEventKind = "frozen"
 	PromoThawed   PromoEventKind = "thawed"
 	PromoExtended PromoEventKind = "extended" // good for longer
+
+	PromoOwnerErased PromoEventKind = "owner_erased" // its owner had their data erased, which stops it for good
 )
 
 // promoNoEnd stands in for the last day of a code that got no end.

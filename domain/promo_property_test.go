@@ -306,7 +306,7 @@ func (p *played) finish(v *modelVisit, outcome string, promised int64) {
 	}
 	for _, m := range messages {
 		switch {
-		case m.Kind == domain.GiftMessage:
+		case m.Kind == domain.GiftMessage, m.Channel == domain.CodeChannel:
 		case isNew:
 			got, err := p.w.DB.PromoCodeByID(p.w.t.Context(), m.PromoCodeID)
 			if err != nil {

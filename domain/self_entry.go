@@ -164,7 +164,7 @@ func selfWords(err error) error {
 	switch key := e.Message.Key; {
 	case strings.HasPrefix(key, "limit."):
 		told.Message = Say("self.limited", "Count", hours(e.RetryAfter))
-	case key == "code.phone_changed":
+	case key == "code.phone_changed", key == "code.no_consent":
 		// The page was the other phone's and is gone with it.
 		return notFound()
 	case key == "code.no_gateway", key == "code.gateway_failed":

@@ -289,7 +289,7 @@ func TestDeferredVerification(t *testing.T) {
 		if len(m) != 1 || m[0].Kind != domain.ReferralMessage || !m[0].DueAt.Equal(w.NextDayAt(w.set.Moscow, w.clock.Now())) {
 			t.Fatalf("messages %+v", m)
 		}
-		if sent := w.due(m[0]); sent.State != domain.MessageSent {
+		if sent := w.due(m[0]); sent.State != domain.MessageAccepted {
 			t.Errorf("the message is %s (%s)", sent.State, sent.Reason)
 		}
 	})

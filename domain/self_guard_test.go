@@ -139,7 +139,7 @@ func TestRefusalsOfAPageFillNoBooks(t *testing.T) {
 			t.Errorf("%v, %v", found, err)
 		}
 		// Later it is news again.
-		w.clock.Add(29 * time.Second)
+		w.clock.Add(19 * time.Second)
 		press()
 		w.clock.Add(w.Settings.CodeLifetime)
 		if err := w.SelfSend(t.Context(), v.SelfToken, w.request(), customersAddress); err != nil {

@@ -8,12 +8,15 @@ type Service struct {
 	DB         Database
 	Challenges Challenges
 	Limits     Limits
-	SMS        SMS // nil: no gateway is set
+	Gateways   []Gateway // in the order in which they are tried; none: nothing is sent
+	Pacer      Pacer
 	Throttle   Throttle
 	Clock      func() time.Time
 	Secret     []byte // key of every HMAC: phone codes, phone keys in Redis
 	Settings   Settings
 	SiteURL    string // origin of the links that customers open, without a slash at the end
+
+	CallbackURL string // origin under which gateways reach us
 }
 
 // now is the injected clock in UTC, cut to the microseconds that both

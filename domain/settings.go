@@ -35,6 +35,9 @@ type Settings struct {
 	MessageFrom  int // minutes after local midnight, earliest
 	MessageUntil int // minutes after local midnight, latest (exclusive)
 
+	MessagesPerWeek     int           // programme messages to one person within seven days
+	MessageReportWithin time.Duration // after which nobody hears of a message that a gateway took
+
 	VisitAbandonedAfter time.Duration
 
 	SignInAttempts           int // wrong passwords per login and quarter of an hour
@@ -51,7 +54,7 @@ func DefaultSettings() Settings {
 		CodeLifetime:             5 * time.Minute,
 		CodeTries:                3,
 		CodeTriesPerDay:          5,
-		CodeResendAfter:          []time.Duration{30 * time.Second, time.Minute, 2 * time.Minute},
+		CodeResendAfter:          []time.Duration{20 * time.Second, time.Minute, 2 * time.Minute},
 		CodeLockAfter:            5,
 		CodeLocks:                []time.Duration{24 * time.Hour, 72 * time.Hour, 168 * time.Hour, 720 * time.Hour},
 		CodeTriesPerAdvisor:      10,
@@ -70,6 +73,8 @@ func DefaultSettings() Settings {
 		MessageAt:                11 * 60,
 		MessageFrom:              9 * 60,
 		MessageUntil:             21 * 60,
+		MessagesPerWeek:          3,
+		MessageReportWithin:      72 * time.Hour,
 		VisitAbandonedAfter:      12 * time.Hour,
 		SignInAttempts:           10,
 		SignInAttemptsPerAddress: 50,

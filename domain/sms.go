@@ -1,35 +1,69 @@
 package domain
 
 import (
-	"context"
-	"time"
+	"slices"
+	"unicode/utf16"
+
+	"github.com/warthog618/sms"
+	"github.com/warthog618/sms/encoding/gsm7"
 )
 
-// SMS is a gateway, or several behind one face.
-type SMS interface {
-	// Send hands one text over. An *SMSError tells a refusal (nothing was
-	// sent) from an ambiguous end (it may have been).
-	Send(ctx context.Context, m SMSText) error
-	// Name is what is noted on the message.
-	Name() string
+// SMSSize is how a text goes over the air. Each part is paid for.
+type SMSSize struct {
+	Unicode    bool // UCS-2, since a character is not in the GSM 7-bit alphabet
+	Characters int  // septets or UTF-16 units, as the standard counts them
+	Parts      int
+	Left       int // characters until another part begins
 }
 
-// SMSText is a text on its way. It is never logged.
-type SMSText struct {
-	To   string // E.164
-	Text string
-	Code bool // a one-time code: before everything else, and kept nowhere
+// Room for characters by 3GPP TS 23.040: alone, and in each of several parts.
+const (
+	gsmAlone, gsmPart         = 160, 153
+	unicodeAlone, unicodePart = 70, 67
+)
+
+// CountSMS counts the parts of a text: GSM 7-bit where it can be, otherwise
+// UCS-2. An empty text has none.
+func CountSMS(text string) SMSSize {
+	if text == "" {
+		return SMSSize{Left: gsmAlone}
+	}
+	size, alone, part := SMSSize{}, gsmAlone, gsmPart
+	if septets, err := gsm7.Encode([]byte(text)); err == nil {
+		size.Characters = len(septets)
+	} else {
+		size.Unicode, alone, part = true, unicodeAlone, unicodePart
+		size.Characters = len(utf16.Encode([]rune(text)))
+	}
+	// The library cuts as a phone does: no pair of a character is torn apart,
+	// so a part may be left with an empty place.
+	pdus, err := sms.Encode([]byte(text))
+	if err != nil {
+		// A text of more than 255 parts; nobody may save one.
+		size.Parts = (size.Characters + part - 1) / part
+		return size
+	}
+	size.Parts = len(pdus)
+	if size.Parts == 1 {
+		size.Left = alone - size.Characters
+		return size
+	}
+	last := len(pdus[len(pdus)-1].UD)
+	if size.Unicode {
+		last /= 2
+	}
+	size.Left = part - last
+	return size
 }
 
-// SMSError is a failure of a gateway.
-type SMSError struct {
-	Ambiguous bool // it may have been sent all the same: do not send again
-	Err       error
+// Costly lists the characters that make a text UCS-2, each once, in the order
+// of the text; none where it is GSM 7-bit.
+func Costly(text string) []string {
+	var out []string
+	for _, r := range text {
+		if _, err := gsm7.Encode([]byte(string(r))); err != nil && !slices.Contains(out, string(r)) {
+			out = append(out, string(r))
+		}
+	}
+	return out
 }
-
-func (e *SMSError) Error() string { return "sms gateway: " + e.Err.Error() }
-func (e *SMSError) Unwrap() error { return e.Err }
-
-// smsDeadline is how long a code may take to reach the gateway: an advisor
-// stands there and waits.
-const smsDeadline = 4 * time.Second

@@ -2,7 +2,7 @@ package domain
 
 import (
 	"context"
-	"errors"
+	"fmt"
 	"slices"
 	"strconv"
 	"strings"
@@ -109,7 +109,7 @@ func (s *Service) sendCode(ctx context.Context, t codeTry, requestID string) (Vi
 	if !validRequestID(requestID) {
 		return v, formStale()
 	}
-	if s.SMS == nil {
+	if len(s.Gateways) == 0 {
 		return v, &Error{Kind: Unavailable, Message: Say("code.no_gateway")}
 	}
 	store, err := s.DB.Store(ctx, v.StoreID)
@@ -152,18 +152,22 @@ func (s *Service) sendCode(ctx context.Context, t codeTry, requestID string) (Vi
 		attempt.LimitMet = res.Limit.Name
 		return v, orFailure(limited(res.Limit), s.recordAttempt(ctx, attempt))
 	}
-	sendErr := s.sendCodeText(ctx, t, store, programme, res.ID)
-	if sendErr != nil {
+	m, err := s.sendCodeText(ctx, &t, store, programme, res.ID)
+	if err != nil {
+		// Nothing was sent, but Redis has counted it, and the rows must agree.
 		attempt.Verdict = "failed"
-		var se *SMSError
-		if errors.As(sendErr, &se) && se.Ambiguous {
-			attempt.Verdict = "unclear"
-		}
+		return t.visit, orFailure(err, s.recordAttempt(ctx, attempt))
 	}
-	err = s.recordSend(ctx, &t, attempt)
+	switch m.State {
+	case MessageUndelivered:
+		attempt.Verdict = "failed"
+	case MessageUnknown:
+		attempt.Verdict = "unclear"
+	}
+	err = s.recordSend(ctx, &t, attempt, m)
 	v = t.visit
 	if attempt.Verdict == "failed" {
-		return v, &Error{Kind: Unavailable, Message: Say("code.gateway_failed"), Err: errors.Join(sendErr, err)}
+		return v, &Error{Kind: Unavailable, Message: Say("code.gateway_failed"), Err: err}
 	}
 	return v, err
 }
@@ -176,23 +180,100 @@ func orFailure(told, failure error) error {
 	return told
 }
 
-// sendCodeText asks to read the code to the advisor only where an advisor may
-// type it.
-func (s *Service) sendCodeText(ctx context.Context, t codeTry, store Store, p Programme, challengeID string) error {
-	ctx, cancel := context.WithTimeout(ctx, smsDeadline)
-	defer cancel()
-	kind := CodeMessage
+// sendCodeText puts the message on record without its text, sends it, and
+// gives it back as the gateways answered. The row comes first: the report of
+// a quick gateway must find it, and what was sent before a crash must show.
+// The text asks to read the code to the advisor only where an advisor may type
+// it.
+func (s *Service) sendCodeText(ctx context.Context, t *codeTry, store Store, p Programme, challengeID string) (Message, error) {
+	kind, now := CodeMessage, s.now()
 	if store.SelfEntry || t.entry == EntrySelf {
 		kind = SelfCodeMessage
 	}
-	code := s.code(challengeID)
-	text := renderTemplate(kind, t.visit.Language, map[string]string{"code": code, "brand": p.Brand, "store": store.Name})
-	return s.SMS.Send(ctx, SMSText{To: t.visit.Phone, Text: text + s.boundTo(code), Code: true})
+	values := map[string]string{"code": s.code(challengeID), "brand": p.Brand, "store": store.Name}
+	m := Message{
+		Channel: CodeChannel, Kind: kind, ProgrammeID: t.visit.ProgrammeID, ContactID: *t.visit.ContactID, Phone: t.visit.Phone,
+		VisitID: t.visit.ID, StoreID: t.visit.StoreID, ChallengeID: challengeID, Language: t.visit.Language,
+		State: MessageSending, DueAt: now, SendingAt: &now, CreatedAt: now,
+	}
+	var text string
+	err := s.DB.InTx(ctx, func(ctx context.Context, tx Tx) error {
+		v, err := tx.LockVisit(ctx, t.visit.ID)
+		if err != nil {
+			return err
+		}
+		if err := stillAsked(v, t.visit); err != nil {
+			return err
+		}
+		template, err := newestTemplate(ctx, tx, m)
+		if err != nil {
+			return err
+		}
+		text = s.codeText(template.Body, values)
+		m.TemplateVersion, m.Parts = template.Version, CountSMS(text).Parts
+		m.ID, err = tx.AddMessage(ctx, m)
+		return err
+	})
+	if err != nil {
+		return m, err
+	}
+	h := s.handCode(ctx, SMSText{MessageID: m.ID, To: m.Phone, Text: text, Code: true, Validity: s.Settings.CodeLifetime})
+	outcome(&m, h, s.now())
+	return m, nil
+}
+
+// stillAsked tells whether a visit, as it is now, may still send the code that
+// it was asked for. Since then it may have been changed in another tab, or its
+// customer erased: their page is gone then, though a visit that has ended
+// keeps the contact.
+func stillAsked(v, asked Visit) error {
+	switch {
+	case v.ContactID == nil, *v.ContactID != *asked.ContactID, v.Phone != asked.Phone, asked.SelfToken != "" && v.SelfToken != asked.SelfToken:
+		return &Error{Kind: Conflict, Message: Say("code.phone_changed")}
+	case !v.Communications:
+		return &Error{Kind: Conflict, Message: Say("code.no_consent")}
+	}
+	return nil
+}
+
+// codeLateAfter is when a code that has not been delivered is called late, and
+// another SMS is offered.
+const codeLateAfter = 20 * time.Second
+
+// CodeDelivery is what is known of the newest SMS of a code.
+type CodeDelivery struct {
+	Message
+	Late bool // it should have come by now, and nobody has said that it has
+}
+
+// Key tells one picture of it from another.
+func (d CodeDelivery) Key() string {
+	return fmt.Sprintf("%d-%s-%t", d.ID, d.State, d.Late)
+}
+
+// CodeDelivery tells what became of the newest SMS to the visit's phone; nil
+// where none was sent.
+func (s *Service) CodeDelivery(ctx context.Context, v Visit) (*CodeDelivery, error) {
+	if v.ContactID == nil || v.SelfToken == "" {
+		return nil, nil //nolint:nilnil // nothing was sent, and that is no fault
+	}
+	m, err := s.DB.NewestCodeMessage(ctx, v.ID, *v.ContactID)
+	if IsNotFound(err) {
+		return nil, nil //nolint:nilnil // see above
+	}
+	if err != nil {
+		return nil, err
+	}
+	d := CodeDelivery{Message: m}
+	if m.State != MessageDelivered {
+		d.Late = s.now().Sub(m.CreatedAt) >= codeLateAfter
+	}
+	return &d, nil
 }
 
 // recordSend stores a send. The first one of a phone in a visit draws the
 // token of the customer's own page, which a resend leaves as it is.
-func (s *Service) recordSend(ctx context.Context, t *codeTry, at CodeAttempt) error {
+func (s *Service) recordSend(ctx context.Context, t *codeTry, at CodeAttempt, m Message) error {
 	at.At = s.now()
 	return s.DB.InTx(ctx, func(ctx context.Context, tx Tx) error {
 		if t.visit.SelfToken == "" {
@@ -209,6 +290,9 @@ func (s *Service) recordSend(ctx context.Context, t *codeTry, at CodeAttempt) er
 				t.visit = v
 			}
 		}
+		if err := s.recordMessage(ctx, tx, m); err != nil {
+			return err
+		}
 		return tx.AddCodeAttempt(ctx, at)
 	})
 }
@@ -218,7 +302,7 @@ func (s *Service) recordSend(ctx context.Context, t *codeTry, at CodeAttempt) er
 func (s *Service) recordAttempt(ctx context.Context, at CodeAttempt) error {
 	at.At = s.now()
 	return s.DB.InTx(ctx, func(ctx context.Context, tx Tx) error {
-		if at.Entry == EntrySelf && at.Verdict != string(CheckWrong) {
+		if at.Entry == EntrySelf && at.Verdict != string(CheckWrong) && at.Verdict != "failed" {
 			if noted, err := s.noted(ctx, tx, at); err != nil || noted {
 				return err
 			}

@@ -214,6 +214,7 @@ type VisitFilter struct {
 	Day       string // YYYY-MM-DD at the visit's store
 	StoreID   int64
 	AdvisorID int64
+	ContactID int64
 	Outcome   Outcome
 	OnlyOpen  bool
 	Before    int64 // keyset: visits with a smaller id; 0 = from the newest

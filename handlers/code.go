@@ -104,6 +104,9 @@ func (h *Handlers) codeAgain(c echo.Context, v domain.Visit, err error, typed st
 			if now, readErr = h.Service.OpenVisit(c.Request().Context(), a, v.ID); readErr != nil {
 				return readErr
 			}
+			if !now.Reachable(domain.StepCode) {
+				return redirect(c, stepURL(now)) // the customer is out of the visit
+			}
 		}
 		// A Redis that has just failed is not asked again: the advisor waits.
 		state, stateErr := domain.ChallengeState{}, err
@@ -138,6 +141,11 @@ func (h *Handlers) code(c echo.Context, status int, v views.CodeView) error {
 	var err error
 	if v.Gifts, err = h.gifts(c, v.Visit, domain.StepCode); err != nil {
 		return err
+	}
+	if v.Visit.VerifiedAt == nil {
+		if v.Delivery, err = h.Service.CodeDelivery(c.Request().Context(), v.Visit); err != nil {
+			return err
+		}
 	}
 	if !v.Asking || v.SelfOnly {
 		// The field is gone, so the summary can't lead to it.

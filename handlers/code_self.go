@@ -52,8 +52,9 @@ func (h *Handlers) ShowCodeQR(c echo.Context) error {
 	return c.Blob(http.StatusOK, "image/png", png)
 }
 
-// ShowCodeStatus is what the code screen asks by itself: nothing until the
-// phone is verified, then the step as it is. It costs one read of the visit.
+// ShowCodeStatus is what the code screen asks by itself: the step as it is once
+// the phone is verified, what became of the SMS when that has changed, and
+// nothing otherwise. It costs two reads.
 func (h *Handlers) ShowCodeStatus(c echo.Context) error {
 	v, going, err := h.openStep(c, domain.StepCode)
 	if err != nil || !going {
@@ -71,6 +72,21 @@ func (h *Handlers) ShowCodeStatus(c echo.Context) error {
 		c.Response().Header().Set("HX-Retarget", "#code-watch")
 		return render(c, http.StatusOK, nil, views.CodeWatchOver())
 	}
-	c.Response().Header().Set("Cache-Control", "no-store")
-	return c.NoContent(http.StatusNoContent)
+	var delivery *domain.CodeDelivery
+	if c.QueryParams().Has("seen") {
+		if delivery, err = h.Service.CodeDelivery(c.Request().Context(), v); err != nil {
+			return err
+		}
+	}
+	if delivery == nil || delivery.Key() == c.QueryParam("seen") {
+		c.Response().Header().Set("Cache-Control", "no-store")
+		return c.NoContent(http.StatusNoContent)
+	}
+	view := h.codeView(a, v, domain.ChallengeState{}, nil)
+	view.Delivery = delivery
+	// Into the region that is there: one that is put in its place whole would
+	// be read out by nobody.
+	c.Response().Header().Set("HX-Retarget", "#code-delivery")
+	c.Response().Header().Set("HX-Reswap", "innerHTML")
+	return render(c, http.StatusOK, nil, views.CodeDeliveryNews(view))
 }

@@ -18,7 +18,7 @@ func (h *Handlers) EditConsents(c echo.Context) error {
 	if err != nil || !going {
 		return err
 	}
-	given, err := h.givenConsents(c.Request().Context(), v.ID)
+	given, err := h.givenConsents(c.Request().Context(), v)
 	if err != nil {
 		return err
 	}
@@ -67,9 +67,13 @@ func (h *Handlers) consents(c echo.Context, status int, visit domain.Visit, give
 }
 
 // givenConsents reads the newest answer to each version of a text. Rows are
-// only ever added, oldest first, so the last one counts.
-func (h *Handlers) givenConsents(ctx context.Context, visitID int64) (map[int64]bool, error) {
-	rows, err := h.Service.DB.VisitConsents(ctx, visitID)
+// only ever added, oldest first, so the last one counts. None does where the
+// visit has to ask anew.
+func (h *Handlers) givenConsents(ctx context.Context, v domain.Visit) (map[int64]bool, error) {
+	if v.ConsentsAt == nil {
+		return nil, nil
+	}
+	rows, err := h.Service.DB.VisitConsents(ctx, v.ID)
 	if err != nil {
 		return nil, err
 	}

@@ -3,6 +3,7 @@ package handlers
 import (
 	"cmp"
 	"net/http"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -139,13 +140,20 @@ func (h *Handlers) conversations(texts []InboxText, messages []domain.Message, v
 		}
 	}
 	for _, t := range texts {
-		add(t.To, views.HandsetText{Kind: domain.CodeMessage, State: domain.MessageSent, Text: t.Text, At: t.At}, t.At)
+		add(t.To, views.HandsetText{Kind: domain.CodeMessage, State: domain.MessageDelivered, Text: t.Text, At: t.At}, t.At)
 	}
+	link := regexp.MustCompile(regexp.QuoteMeta(h.Service.SiteURL) + `(/m/[\w-]+)`)
 	for _, m := range messages {
 		t := views.HandsetText{ID: m.ID, Kind: m.Kind, State: m.State, Reason: m.Reason, Language: m.Language, Text: m.Body, At: m.DueAt, Location: stores[m.StoreID]}
+		if found := link.FindStringSubmatch(m.Body); found != nil {
+			// Only what leads to this very program opens: a text is no place to
+			// be led away from.
+			t.Link, t.Page = found[0], found[1]
+		}
 		seen := m.CreatedAt
-		if m.SettledAt != nil {
-			t.At, seen = *m.SettledAt, *m.SettledAt
+		if m.State != domain.MessageScheduled {
+			seen = m.ChangedAt()
+			t.At = seen
 		}
 		add(m.Phone, t, seen)
 	}

@@ -5,7 +5,6 @@ import (
 	"context"
 	"encoding/csv"
 	"net/http"
-	"net/url"
 	"slices"
 	"strconv"
 	"strings"
@@ -145,7 +144,7 @@ func (h *Handlers) ShowPromoCode(c echo.Context) error {
 	}
 	p := h.page(c, views.T(c.Request().Context(), "promo_code.title", "Code", views.PromoCode(d.Code)))
 	p.Wide = true
-	return render(c, http.StatusOK, views.PromoCodePage(p, views.PromoCodeView{PromoDetails: d, BackURL: backToPromos(c.QueryParam("back"))}), nil)
+	return render(c, http.StatusOK, views.PromoCodePage(p, views.PromoCodeView{PromoDetails: d, BackURL: backInside(c.QueryParam("back"), "/promo-codes")}), nil)
 }
 
 // promoDetails reads the code that the address names.
@@ -156,15 +155,6 @@ func (h *Handlers) promoDetails(c echo.Context) (domain.PromoDetails, error) {
 		return domain.PromoDetails{}, err
 	}
 	return h.Service.SupervisedPromo(c.Request().Context(), a, id)
-}
-
-// backToPromos keeps the way back inside the list of codes, with its filter.
-func backToPromos(back string) string {
-	u, err := url.Parse(localPath(back))
-	if err != nil || u.Path != "/promo-codes" {
-		return "/promo-codes"
-	}
-	return u.RequestURI()
 }
 
 // NewPromoFreeze asks whether a code shall be frozen.

@@ -94,10 +94,14 @@ func (h *Handlers) page(c echo.Context, title string) views.Page {
 	case a.Supervises():
 		item("nav.visits", "/visits")
 		item("nav.promo_codes", "/promo-codes")
+		item("nav.messages", "/messages")
+		item("nav.incoming", "/incoming")
 		item("nav.limits", "/limits")
 		item("nav.promo_check", "/promo-check")
 		if a.Role == domain.Administrator {
 			item("nav.stores", "/stores")
+			item("nav.templates", "/templates")
+			item("nav.gateways", "/gateways")
 		}
 	}
 	return p

@@ -2,7 +2,6 @@ package handlers
 
 import (
 	"net/http"
-	"net/url"
 	"slices"
 	"strconv"
 	"time"
@@ -94,15 +93,6 @@ func (h *Handlers) ShowVisit(c echo.Context) error {
 	}
 	p := h.page(c, views.T(ctx, "history.title", "ID", id))
 	p.Wide = true
-	v := views.VisitHistoryView{VisitHistory: history, BackURL: backToVisits(c.QueryParam("back"))}
+	v := views.VisitHistoryView{VisitHistory: history, BackURL: backInside(c.QueryParam("back"), "/visits")}
 	return render(c, http.StatusOK, views.VisitHistoryPage(p, v), nil)
-}
-
-// backToVisits keeps the way back inside the list of visits, with its filter.
-func backToVisits(back string) string {
-	u, err := url.Parse(localPath(back))
-	if err != nil || u.Path != "/visits" {
-		return "/visits"
-	}
-	return u.RequestURI()
 }

@@ -20,14 +20,25 @@ func (q *queries) CurrentConsentDocuments(ctx context.Context, programmeID int64
 		ORDER BY CASE d.kind WHEN 'personal_data' THEN 0 ELSE 1 END, d.id`, programmeID, language)
 }
 
+const consentFields = `c.id, c.source, coalesce(c.visit_id, 0) AS visit_id, c.contact_id, coalesce(c.store_id, 0) AS store_id,
+		coalesce(c.staff_id, 0) AS staff_id, c.document_id, c.hash, c.given, c.at, c.challenge_id,
+		d.id AS "document.id", d.programme_id AS "document.programme_id", d.kind AS "document.kind",
+		d.language AS "document.language", d.version AS "document.version", d.title AS "document.title",
+		d.body AS "document.body", d.hash AS "document.hash", d.published_at AS "document.published_at"`
+
+const consentTables = ` FROM consents c JOIN consent_documents d ON d.id = c.document_id`
+
 func (q *queries) VisitConsents(ctx context.Context, visitID int64) ([]domain.Consent, error) {
-	return many[domain.Consent](ctx, q, `SELECT c.id, c.visit_id, c.contact_id, c.store_id, c.staff_id, c.document_id,
-			c.hash, c.given, c.at, c.challenge_id,
-			d.id AS "document.id", d.programme_id AS "document.programme_id", d.kind AS "document.kind",
-			d.language AS "document.language", d.version AS "document.version", d.title AS "document.title",
-			d.body AS "document.body", d.hash AS "document.hash", d.published_at AS "document.published_at"
-		FROM consents c JOIN consent_documents d ON d.id = c.document_id
-		WHERE c.visit_id = $1 ORDER BY c.id`, visitID)
+	return many[domain.Consent](ctx, q, `SELECT `+consentFields+consentTables+` WHERE c.visit_id = $1 ORDER BY c.id`, visitID)
+}
+
+func (q *queries) NewestConsent(ctx context.Context, contactID int64, kind domain.ConsentKind) (domain.Consent, error) {
+	return one[domain.Consent](ctx, q, `SELECT `+consentFields+consentTables+` WHERE c.contact_id = $1 AND d.kind = $2 ORDER BY c.id DESC LIMIT 1`, contactID, kind)
+}
+
+func (t *tx) AddContactEvent(ctx context.Context, e domain.ContactEvent) error {
+	_, err := t.exec(ctx, `INSERT INTO contact_events (contact_id, kind, source, at) VALUES ($1, $2, $3, $4)`, e.ContactID, e.Kind, e.Source, e.At)
+	return err
 }
 
 func (q *queries) ContactConsents(ctx context.Context, contactID int64) (map[domain.ConsentKind]bool, error) {
@@ -39,7 +50,7 @@ func (q *queries) ContactConsents(ctx context.Context, contactID int64) (map[dom
 	// visit in which the phone answered. A no counts from everywhere.
 	err := q.list(ctx, &rows, `SELECT d.kind, c.given
 		FROM consents c JOIN consent_documents d ON d.id = c.document_id
-		WHERE c.id IN (`+newestConsents+` JOIN visits nv ON nv.id = n.visit_id
+		WHERE c.id IN (`+newestConsents+` LEFT JOIN visits nv ON nv.id = n.visit_id
 			WHERE n.contact_id = $1 AND (NOT n.given OR nv.verified_at IS NOT NULL) GROUP BY nd.kind)`, contactID)
 	if err != nil {
 		return nil, err
@@ -56,8 +67,9 @@ func (q *queries) ContactConsents(ctx context.Context, contactID int64) (map[dom
 const newestConsents = `SELECT max(n.id) FROM consents n JOIN consent_documents nd ON nd.id = n.document_id`
 
 func (t *tx) AddConsent(ctx context.Context, c domain.Consent) (int64, error) {
-	return t.add(ctx, `INSERT INTO consents (visit_id, contact_id, store_id, staff_id, document_id, hash, given, at, challenge_id)
-		VALUES (:visit_id, :contact_id, :store_id, :staff_id, :document_id, :hash, :given, :at, :challenge_id) RETURNING id`, c)
+	return one[int64](ctx, &t.queries, `INSERT INTO consents (source, visit_id, contact_id, store_id, staff_id, document_id, hash, given, at, challenge_id)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) RETURNING id`,
+		c.Source, orNull(c.VisitID), c.ContactID, orNull(c.StoreID), orNull(c.StaffID), c.DocumentID, c.Hash, c.Given, c.At, c.ChallengeID)
 }
 
 func (t *tx) LinkConsents(ctx context.Context, visitID, contactID int64) error {
@@ -92,6 +104,16 @@ func (t *tx) UnlinkContact(ctx context.Context, visitID int64) error {
 	// A refused own code, and a trial code that was held, lead to their owner,
 	// who is the unlinked person.
 	if _, err := t.exec(ctx, `UPDATE promo_refusals SET promo_code_id = NULL WHERE visit_id = $1`, visitID); err != nil {
+		return err
+	}
+	// Who got the codes of this visit is forgotten with it. Gateways make their
+	// names and reports of phones. The messages come first: that waits for a
+	// report that is being saved.
+	if _, err := t.exec(ctx, `UPDATE messages SET contact_id = NULL, gateway_id = '' WHERE visit_id = $1 AND channel = 'code'`, visitID); err != nil {
+		return err
+	}
+	if _, err := t.exec(ctx, `UPDATE delivery_reports SET detail = '', report_key = 'erased ' || id
+		WHERE message_id IN (SELECT id FROM messages WHERE visit_id = $1 AND channel = 'code')`, visitID); err != nil {
 		return err
 	}
 	_, err := t.exec(ctx, `DELETE FROM redemptions WHERE visit_id = $1 AND state NOT IN ('held', 'confirmed')

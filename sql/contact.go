@@ -8,7 +8,10 @@ import (
 	"prilavok/domain"
 )
 
-const contactByID = `SELECT id, phone, name, language, verified_at, created_at FROM contacts WHERE id = $1`
+const (
+	contactColumns = `SELECT id, phone, name, language, verified_at, page_token, erased_at, created_at FROM contacts`
+	contactByID    = contactColumns + ` WHERE id = $1`
+)
 
 func (q *queries) Contact(ctx context.Context, id int64) (domain.Contact, error) {
 	return one[domain.Contact](ctx, q, contactByID, id)
@@ -67,6 +70,18 @@ func (t *tx) SaveContact(ctx context.Context, c domain.Contact) error {
 		c.ID, c.Name, c.Language, c.VerifiedAt)
 }
 
+// unusedContact is true of a contact, $1, that nothing refers to. Whoever took
+// a consent back by SMS or asked for something else stays known: the wish
+// holds for a later visit too.
+const unusedContact = `
+	AND NOT EXISTS (SELECT 1 FROM visits WHERE contact_id = $1)
+	AND NOT EXISTS (SELECT 1 FROM consents WHERE contact_id = $1)
+	AND NOT EXISTS (SELECT 1 FROM verifications WHERE contact_id = $1)
+	AND NOT EXISTS (SELECT 1 FROM promo_codes WHERE owner_id = $1)
+	AND NOT EXISTS (SELECT 1 FROM redemptions WHERE friend_id = $1)
+	AND NOT EXISTS (SELECT 1 FROM messages WHERE contact_id = $1)
+	AND NOT EXISTS (SELECT 1 FROM contact_events WHERE contact_id = $1)`
+
 // DropContactIfUnused waits for whoever is about to refer to the contact, or
 // to let go of it, before it looks: two visits that let go of one contact at
 // the same moment must not leave it behind, each seeing the other.
@@ -80,13 +95,11 @@ func (t *tx) DropContactIfUnused(ctx context.Context, id int64) (bool, error) {
 			return false, err
 		}
 	}
-	n, err := t.exec(ctx, `DELETE FROM contacts WHERE id = $1
-		AND NOT EXISTS (SELECT 1 FROM visits WHERE contact_id = $1)
-		AND NOT EXISTS (SELECT 1 FROM consents WHERE contact_id = $1)
-		AND NOT EXISTS (SELECT 1 FROM verifications WHERE contact_id = $1)
-		AND NOT EXISTS (SELECT 1 FROM promo_codes WHERE owner_id = $1)
-		AND NOT EXISTS (SELECT 1 FROM redemptions WHERE friend_id = $1)
-		AND NOT EXISTS (SELECT 1 FROM messages WHERE contact_id = $1)`, id)
+	if _, err := t.exec(ctx, `UPDATE incoming_messages SET contact_id = NULL, phone = ''
+		WHERE (contact_id = $1 OR phone = (SELECT phone FROM contacts WHERE id = $1))`+unusedContact, id); err != nil {
+		return false, err
+	}
+	n, err := t.exec(ctx, `DELETE FROM contacts WHERE id = $1`+unusedContact, id)
 	return n > 0, err
 }
 

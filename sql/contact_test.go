@@ -75,6 +75,7 @@ func TestDropContactIfUnused(t *testing.T) {
 			},
 			"consent": func(ctx context.Context, tx domain.Tx, v domain.Visit, id int64) error {
 				_, err := tx.AddConsent(ctx, domain.Consent{
+					Source:  domain.FromVisit,
 					VisitID: v.ID, ContactID: &id, StoreID: v.StoreID, StaffID: v.AdvisorID, DocumentID: s.Documents["ru"][0].ID, At: at(0),
 				})
 				return err
@@ -105,7 +106,7 @@ func TestDropContactIfUnused(t *testing.T) {
 			},
 			"message": func(ctx context.Context, tx domain.Tx, v domain.Visit, id int64) error {
 				_, err := tx.AddMessage(ctx, domain.Message{
-					Kind: "note", ProgrammeID: v.ProgrammeID, ContactID: id, VisitID: v.ID, StoreID: v.StoreID,
+					Channel: domain.ServiceChannel, Kind: "note", ProgrammeID: v.ProgrammeID, ContactID: id, VisitID: v.ID, StoreID: v.StoreID,
 					State: domain.MessageScheduled, DueAt: at(0), CreatedAt: at(0),
 				})
 				return err

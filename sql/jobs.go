@@ -65,10 +65,18 @@ func (db *DB) NewRiver(cfg *river.Config) (RiverClient, error) {
 }
 
 // Enqueue adds a job to the transaction. A domain job needs only Kind, which
-// is all that River asks of one; InsertOpts on it is honoured.
+// is all that River asks of one; Queue names another queue than
+// the default, Priority (1 is first, 4 last) its place there.
 func (t *tx) Enqueue(ctx context.Context, job domain.Job, at time.Time) error {
 	return t.do(ctx, func(ctx context.Context) error {
-		if err := t.insert(ctx, t, job, &river.InsertOpts{ScheduledAt: at}); err != nil {
+		opts := river.InsertOpts{ScheduledAt: at}
+		if q, ok := job.(interface{ Queue() string }); ok {
+			opts.Queue = q.Queue()
+		}
+		if p, ok := job.(interface{ Priority() int }); ok {
+			opts.Priority = p.Priority()
+		}
+		if err := t.insert(ctx, t, job, &opts); err != nil {
 			return fmt.Errorf("enqueue %s: %w", job.Kind(), err)
 		}
 		return nil

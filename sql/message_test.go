@@ -14,7 +14,7 @@ import (
 
 func message(p domain.PromoCode, v domain.Visit, kind domain.MessageKind) domain.Message {
 	return domain.Message{
-		Kind: kind, ProgrammeID: v.ProgrammeID, ContactID: *v.ContactID, Phone: v.Phone, VisitID: v.ID, StoreID: v.StoreID,
+		Channel: domain.ProgrammeChannel, Kind: kind, ProgrammeID: v.ProgrammeID, ContactID: *v.ContactID, Phone: v.Phone, VisitID: v.ID, StoreID: v.StoreID,
 		PromoCodeID: p.ID, Language: "ru", State: domain.MessageScheduled, DueAt: at(24 * time.Hour), CreatedAt: at(0),
 	}
 }
@@ -43,15 +43,16 @@ func TestMessages(t *testing.T) {
 		slices.Reverse(newest)
 		equal(t, "newest three", must(db.RecentMessages(ctx, 3))(t), newest[:3])
 
-		claim := func(id int64) (ok bool) {
+		claim := func(m domain.Message) (ok bool) {
 			t.Helper()
+			m.State, m.Body, m.TemplateVersion, m.Parts, m.SendingAt = domain.MessageSending, "текст", 2, 1, ptr(at(time.Hour))
 			do(t, db, func(ctx context.Context, tx domain.Tx) (err error) {
-				ok, err = tx.ClaimMessage(ctx, id, at(time.Hour))
+				ok, err = tx.ClaimMessage(ctx, m)
 				return err
 			})
 			return ok
 		}
-		if !claim(all[0].ID) || claim(all[0].ID) {
+		if !claim(all[0]) || claim(all[0]) {
 			t.Error("a message is claimed never or twice")
 		}
 		// A claimed message is on its way; the others of the kind are cancelled.
@@ -68,17 +69,29 @@ func TestMessages(t *testing.T) {
 			return err
 		})
 		all[1].State, all[1].Reason, all[1].SettledAt = domain.MessageCancelled, "purchased", ptr(at(2*time.Hour))
-		if claim(all[1].ID) {
+		if claim(all[1]) {
 			t.Error("a cancelled message is claimed")
 		}
-		all[0].State, all[0].Body, all[0].Gateway, all[0].Reason = domain.MessageUnknown, "текст", "handset", "gateway_ambiguous"
-		all[0].SettledAt = ptr(at(3 * time.Hour))
-		do(t, db, func(ctx context.Context, tx domain.Tx) error { return tx.SettleMessage(ctx, all[0]) })
-		equal(t, "settled", must(db.VisitMessages(ctx, v.ID))(t), all[:3])
+		all[0].State, all[0].Body, all[0].TemplateVersion, all[0].Parts = domain.MessageUnknown, "текст", 2, 1
+		all[0].SendingAt, all[0].SettledAt = ptr(at(time.Hour)), ptr(at(3*time.Hour))
+		all[0].Gateway, all[0].GatewayID, all[0].Reason, all[0].Price = "kannel", "a-1", domain.ReasonAmbiguous, 450
+		do(t, db, func(ctx context.Context, tx domain.Tx) error { return tx.RecordSending(ctx, all[0]) })
+		equal(t, "recorded", must(db.VisitMessages(ctx, v.ID))(t), all[:3])
+		if id := must(db.MessageByGatewayID(ctx, "kannel", "a-1"))(t); id != all[0].ID {
+			t.Errorf("the gateway's name leads to message %d, want %d", id, all[0].ID)
+		}
+		_, err := db.MessageByGatewayID(ctx, "other", "a-1")
+		isKind(t, err, domain.NotFound)
+		// What is recorded after the report leaves the report's state alone.
+		late := all[0]
+		late.State, late.Price = domain.MessageAccepted, 900
+		do(t, db, func(ctx context.Context, tx domain.Tx) error { return tx.RecordSending(ctx, late) })
+		all[0].Price = 900
+		// One that had nothing to pay leaves the report's price alone too.
+		late.Price = 0
+		do(t, db, func(ctx context.Context, tx domain.Tx) error { return tx.RecordSending(ctx, late) })
+		equal(t, "recorded late", must(db.Message(ctx, all[0].ID))(t), all[0])
 		equal(t, "of the other contact", must(db.Message(ctx, all[3].ID))(t), all[3])
-		isKind(t, db.InTx(ctx, func(ctx context.Context, tx domain.Tx) error {
-			return tx.SettleMessage(ctx, domain.Message{ID: 1 << 40, State: domain.MessageSent})
-		}), domain.NotFound)
 	})
 }
 
@@ -102,7 +115,9 @@ func TestClaimAtOnce(t *testing.T) {
 						got.Add(int32(len(gone)))
 						return err
 					}
-					ok, err := tx.ClaimMessage(ctx, m.ID, at(0))
+					mine := m
+					mine.State, mine.SendingAt = domain.MessageSending, ptr(at(0))
+					ok, err := tx.ClaimMessage(ctx, mine)
 					if ok {
 						got.Add(1)
 					}

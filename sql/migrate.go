@@ -82,7 +82,16 @@ func (db *DB) migratePostgres(ctx context.Context) (err error) {
 	if err := db.gooseUp(ctx, goose.DialectPostgres, std); err != nil {
 		return err
 	}
-	return riverUp(ctx, riverpgxv5.New(pool), db)
+	if err := riverUp(ctx, riverpgxv5.New(pool), db); err != nil {
+		return err
+	}
+	// Versions up to issue 3 made the periodic jobs unique. River keeps them for a
+	// day, and so long its query for jobs whose time has come goes through all of
+	// them for each; see workerConfig.
+	if _, err := std.ExecContext(ctx, `UPDATE river_job SET unique_key = NULL WHERE unique_key IS NOT NULL`); err != nil {
+		return fmt.Errorf("make the jobs of an older version like any others: %w", err)
+	}
+	return nil
 }
 
 func (db *DB) gooseUp(ctx context.Context, dialect goose.Dialect, std *stdsql.DB) error {

@@ -175,3 +175,25 @@ func TestMigrateGivesEarnedGifts(t *testing.T) {
 	t.Run("sqlite", func(t *testing.T) { migrates(t, options("", filepath.Join(t.TempDir(), "p.db"))) })
 	t.Run("postgres", func(t *testing.T) { migrates(t, options(sqltest.PostgresURL(t), "")) })
 }
+
+// A job that an older version left unique is one like any other afterwards.
+func TestMigrateEndsUniqueJobs(t *testing.T) {
+	db := sqltest.Postgres(t)
+	const add = `INSERT INTO river_job (kind, args, max_attempts, state, finalized_at, unique_key, unique_states)
+		VALUES ('expire_holds', '{}', 1, 'completed', now(), 'a', B'11110101')`
+	if _, err := db.Raw().ExecContext(t.Context(), add); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := db.Raw().ExecContext(t.Context(), add); err == nil {
+		t.Fatal("the job is not unique")
+	}
+	if err := db.Migrate(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if n := count(t, db, `SELECT count(*) FROM river_job WHERE unique_key IS NOT NULL`); n != 0 {
+		t.Errorf("%d jobs are unique", n)
+	}
+	if n := count(t, db, `SELECT count(*) FROM river_job`); n != 1 {
+		t.Errorf("%d jobs are left, want 1", n)
+	}
+}

@@ -36,6 +36,9 @@ type Options struct {
 	// DatabaseURL is a PostgreSQL address; empty means SQLite. pool_max_conns
 	// in it caps the connections of the pages; River takes a few of its own.
 	DatabaseURL string
+	// Conns caps the connections to PostgreSQL where the address doesn't; 0 is
+	// what pages need.
+	Conns int32
 	// Path is the SQLite file. Its directory is made if it is missing,
 	// readable by its owner only.
 	Path string
@@ -78,7 +81,7 @@ func Open(ctx context.Context, o Options) (*DB, error) {
 	if o.DatabaseURL == "" {
 		err = db.openSQLite(o.Path)
 	} else {
-		err = db.openPostgres()
+		err = db.openPostgres(o.Conns)
 	}
 	if err != nil {
 		return nil, err

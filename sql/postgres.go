@@ -21,12 +21,15 @@ const (
 	riverConns = 4 // one of them listens
 )
 
-// openPostgres makes the pool of the pages. A statement that hangs is cut by
+// openPostgres makes the pool of the pages, or one of the given size at most. A statement that hangs is cut by
 // the server too: it would hold its locks after we stopped waiting.
-func (db *DB) openPostgres() error {
+func (db *DB) openPostgres(conns int32) error {
 	c, err := poolConfig(db.url)
 	if err != nil {
 		return err
+	}
+	if conns > 0 {
+		c.MaxConns = min(c.MaxConns, conns)
 	}
 	setParam(c, "statement_timeout", queryTimeout)
 	setParam(c, "lock_timeout", lockTimeout)

@@ -106,7 +106,7 @@ func TestConsentRoundTrip(t *testing.T) {
 		v := addVisitFor(t, db, s, phone(1))
 		add := func(d domain.ConsentDocument, given bool, after time.Duration) (c domain.Consent) {
 			c = domain.Consent{
-				VisitID: v.ID, StoreID: v.StoreID, StaffID: v.AdvisorID, DocumentID: d.ID, Document: d,
+				Source: domain.FromVisit, VisitID: v.ID, StoreID: v.StoreID, StaffID: v.AdvisorID, DocumentID: d.ID, Document: d,
 				Hash: d.Hash, Given: given, At: at(after),
 			}
 			do(t, db, func(ctx context.Context, tx domain.Tx) (err error) {

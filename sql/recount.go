@@ -53,6 +53,30 @@ var recounts = []struct{ what, query string }{
 	{"verified phone", `SELECT 'visit ' || v.id AS subject, 'verified' AS stored, 'no proof' AS counted
 		FROM visits v WHERE v.verified_at IS NOT NULL AND v.request_id <> '` + domain.DemoRequestID + `'
 			AND NOT EXISTS (SELECT 1 FROM verifications x WHERE x.visit_id = v.id AND x.contact_id = v.contact_id)`},
+	// After STOP nothing leaves until a new yes counts. What the visits say has
+	// the time at which their form came in, which may be before a sending that
+	// was saved first; what the customer says by themselves is in order.
+	{"message that left after its customer had stopped all", `SELECT 'message ' || m.id AS subject, m.state AS stored, 'stopped' AS counted
+		FROM messages m JOIN consents n ON n.contact_id = m.contact_id AND n.source <> 'visit' AND NOT n.given AND n.at < m.sending_at
+		JOIN consent_documents d ON d.id = n.document_id AND d.kind = 'communications'
+		WHERE m.channel = 'programme' AND m.sending_at IS NOT NULL AND NOT EXISTS (
+			SELECT 1 FROM consents y JOIN consent_documents e ON e.id = y.document_id JOIN visits v ON v.id = y.visit_id
+			WHERE y.contact_id = n.contact_id AND y.id > n.id AND y.given AND e.kind = 'communications'
+				AND v.verified_at IS NOT NULL AND y.at <= m.sending_at)
+		GROUP BY m.id, m.state`},
+	// One that no gateway took is scheduled again, and refused when it is due.
+	{"scheduled message of a customer who has stopped all", `SELECT 'message ' || m.id AS subject, m.state AS stored, 'cancelled' AS counted
+		FROM messages m JOIN consents n ON n.contact_id = m.contact_id AND n.source <> 'visit' AND NOT n.given AND n.at > m.created_at
+		JOIN consent_documents d ON d.id = n.document_id AND d.kind = 'communications'
+		WHERE m.channel = 'programme' AND m.state = 'scheduled' AND m.attempts = 0
+		GROUP BY m.id, m.state`},
+	// Whoever is said to have stopped has said no.
+	{"stop that took nothing back", `SELECT 'incoming message ' || i.id AS subject, i.word AS stored, 'consent stands' AS counted
+		FROM incoming_messages i WHERE i.word = 'stop' AND i.contact_id IS NOT NULL AND EXISTS (
+			SELECT 1 FROM consents y JOIN consent_documents d ON d.id = y.document_id JOIN visits v ON v.id = y.visit_id
+			WHERE y.contact_id = i.contact_id AND y.given AND d.kind = 'communications' AND v.verified_at < i.at AND y.at < i.at
+				AND NOT EXISTS (SELECT 1 FROM consents n JOIN consent_documents e ON e.id = n.document_id
+					WHERE n.contact_id = y.contact_id AND n.id > y.id AND NOT n.given AND e.kind = 'communications'))`},
 	// Who was referred by whom never runs in a circle: from each use upwards
 	// nobody meets themselves again.
 	{"ring of referrals", `WITH RECURSIVE edges AS (

@@ -11,6 +11,18 @@ import (
 	"prilavok/sql/sqltest"
 )
 
+// stopped is a STOP of the first visit's customer, programmeMessage the start
+// of a message to them, without state, sending_at and settled_at.
+const (
+	stopped = `INSERT INTO consents (source, contact_id, document_id, hash, given, at)
+		SELECT 'sms', v.contact_id, d.id, d.hash, false, '2025-12-01' FROM visits v, consent_documents d
+		WHERE v.id = 1 AND d.kind = 'communications' AND d.language = 'ru'; `
+	unstopped        = `DELETE FROM messages; DELETE FROM consents`
+	programmeMessage = `INSERT INTO messages (channel, kind, programme_id, contact_id, visit_id, store_id, promo_code_id, language, body, reason, gateway,
+			due_at, created_at, state, sending_at, settled_at)
+		SELECT 'programme', 'referral', v.programme_id, v.contact_id, v.id, v.store_id, p.id, 'ru', '', '', '', v.started_at, v.started_at, `
+)
+
 // Damage that is planted past every guard is found and named, and a sound
 // database is called sound.
 func TestRecountFindsDamage(t *testing.T) {
@@ -76,6 +88,19 @@ func TestRecountFindsDamage(t *testing.T) {
 				`UPDATE programmes SET gift_friends = 3; DELETE FROM gifts`, "friends of a gift, promo code 1: stored revoked, counted 2"},
 			{`INSERT INTO gifts (programme_id, owner_id, promo_code_id, state, earned_at, revoked_at) SELECT p.programme_id, r.friend_id, p.id, 'revoked', p.created_at, p.created_at FROM promo_codes p JOIN redemptions r ON r.id = 1`,
 				`DELETE FROM gifts`, "owner of a gift, gift"},
+			// A customer who wants no more messages, and one that leaves all the same.
+			{stopped + programmeMessage + `'scheduled', NULL, NULL FROM visits v JOIN promo_codes p ON p.owner_id = v.contact_id WHERE v.id = 1`, unstopped,
+				"scheduled message of a customer who has stopped all, message 1: stored scheduled, counted cancelled"},
+			{stopped + programmeMessage + `'delivered', '2026-01-01', '2026-01-01' FROM visits v JOIN promo_codes p ON p.owner_id = v.contact_id WHERE v.id = 1`, unstopped,
+				"message that left after its customer had stopped all, message "},
+			{`INSERT INTO consents (visit_id, contact_id, store_id, staff_id, document_id, hash, given, at)
+				SELECT v.id, v.contact_id, v.store_id, v.advisor_id, d.id, d.hash, true, v.started_at FROM visits v, consent_documents d
+				WHERE v.id = 1 AND d.kind = 'communications' AND d.language = 'ru';
+			UPDATE visits SET verified_at = started_at WHERE id = 1;
+			INSERT INTO incoming_messages (gateway, gateway_id, phone, contact_id, body, word, at)
+				SELECT 'kannel', '1', '', contact_id, 'stop', 'stop', '2026-01-01' FROM visits WHERE id = 1`,
+				`DELETE FROM consents; DELETE FROM incoming_messages; UPDATE visits SET verified_at = NULL WHERE id = 1`,
+				"stop that took nothing back, incoming message 1: stored stop, counted consent stands"},
 		} {
 			exec(t, db, c.damage)
 			if got := sound(); !strings.Contains(got, c.want) {

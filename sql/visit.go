@@ -33,7 +33,8 @@ func (q *queries) VisitByToken(ctx context.Context, token string) (domain.Visit,
 // LockVisit gives the visit as it is once it is locked. A PostgreSQL
 // transaction that had to wait is answered with the visit as it is now, beside
 // the contact that it had before the wait. That is seen by the contact's id,
-// and only then is it read again: the phone of a contact never changes.
+// and only then is it read again: the phone of a contact changes once, when it
+// is erased, and then it is out of every visit that is open.
 func (t *tx) LockVisit(ctx context.Context, id int64) (domain.Visit, error) {
 	row, err := one[struct {
 		domain.Visit
@@ -71,6 +72,9 @@ func (q *queries) Visits(ctx context.Context, f domain.VisitFilter) ([]domain.Vi
 	}
 	if f.AdvisorID != 0 {
 		and(`v.advisor_id = `, f.AdvisorID)
+	}
+	if f.ContactID != 0 {
+		and(`v.contact_id = `, f.ContactID)
 	}
 	if f.Outcome != domain.Open {
 		and(`v.outcome = `, f.Outcome)

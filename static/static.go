@@ -22,7 +22,7 @@ const Prefix = "/static/"
 // cacheControl is a year, the longest that browsers honour.
 const cacheControl = "public, max-age=31536000, immutable"
 
-//go:embed css/app.css js/*.js fonts/*.woff2 img
+//go:embed css/app.css css/customer.css js/*.js fonts/*.woff2 img
 var files embed.FS
 
 // contentTypes are given here and not guessed: what the machine's own tables say

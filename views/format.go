@@ -5,6 +5,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"prilavok/domain"
 )
 
 // noBreak is U+00A0: it keeps a sum on one line. Phones and codes have plain
@@ -60,6 +62,15 @@ func MaskedPhone(e164 string) string {
 		return "•••"
 	}
 	return head + " •••-••-" + tail[5:]
+}
+
+// CustomerPhone is a masked phone on a screen of the staff, or the words for
+// somebody who was erased.
+func CustomerPhone(ctx context.Context, e164 string) string {
+	if domain.ErasedPhone(e164) {
+		return T(ctx, "phone.erased")
+	}
+	return MaskedPhone(e164)
 }
 
 // splitPhone parts the last seven digits from the country and area code.

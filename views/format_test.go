@@ -55,6 +55,18 @@ func TestPhones(t *testing.T) {
 	}
 }
 
+// A sender that is no phone for us may hold somebody's number all the same.
+func TestSenders(t *testing.T) {
+	for from, want := range map[string]string{
+		"+79161234567": "+7 916 •••-••-67", "MTS-Info": "MTS-Info", "2435": "2435", "Shop24": "Shop24", "": "•••",
+		"0000123456789": "•••", "123456789-gate": "•••", "sip:12 34-56 7": "•••",
+	} {
+		if got := plain(senderName(from)); got != want {
+			t.Errorf("senderName(%q) = %q, want %q", from, got, want)
+		}
+	}
+}
+
 func TestPromoCode(t *testing.T) {
 	if got := plain(PromoCode("1234567890")); got != "123 456 7890" {
 		t.Errorf("got %q", got)

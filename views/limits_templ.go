@@ -46,7 +46,7 @@ func limitOwner(ctx context.Context, m domain.MetLimit) string {
 	if m.Phone == "" {
 		return T(ctx, "limits.hidden")
 	}
-	return MaskedPhone(m.Phone)
+	return CustomerPhone(ctx, m.Phone)
 }
 
 // LimitsPage lists what holds people up, with the way to lift it.

@@ -34,7 +34,7 @@ func (v PromoCodeView) head(ctx context.Context) []Summary {
 		{Term: T(ctx, "promo_codes.until"), Text: lastDay(ctx, v.PromoCode, v.Location)},
 	}
 	if v.OwnerID != 0 {
-		lines = append(lines, Summary{Term: T(ctx, "promo_codes.owner"), Text: MaskedPhone(v.OwnerPhone)})
+		lines = append(lines, Summary{Term: T(ctx, "promo_codes.owner"), Text: CustomerPhone(ctx, v.OwnerPhone)})
 	}
 	return append(lines,
 		Summary{Term: T(ctx, "promo_code.source"), Content: promoSource(v)},
@@ -622,9 +622,9 @@ func phoneOrNone(phone string) templ.Component {
 				return templ_7745c5c3_Err
 			}
 			var templ_7745c5c3_Var25 string
-			templ_7745c5c3_Var25, templ_7745c5c3_Err = templ.JoinStringErrs(MaskedPhone(phone))
+			templ_7745c5c3_Var25, templ_7745c5c3_Err = templ.JoinStringErrs(CustomerPhone(ctx, phone))
 			if templ_7745c5c3_Err != nil {
-				return templ.Error{Err: templ_7745c5c3_Err, FileName: `views/promo_code.templ`, Line: 161, Col: 54}
+				return templ.Error{Err: templ_7745c5c3_Err, FileName: `views/promo_code.templ`, Line: 161, Col: 61}
 			}
 			_, templ_7745c5c3_Err = templ_7745c5c3_Buffer.WriteString(templ.EscapeString(templ_7745c5c3_Var25))
 			if templ_7745c5c3_Err != nil {

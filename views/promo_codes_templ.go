@@ -681,9 +681,9 @@ func promoTable(v PromoCodesView) templ.Component {
 								return templ_7745c5c3_Err
 							}
 							var templ_7745c5c3_Var26 string
-							templ_7745c5c3_Var26, templ_7745c5c3_Err = templ.JoinStringErrs(MaskedPhone(row.OwnerPhone))
+							templ_7745c5c3_Var26, templ_7745c5c3_Err = templ.JoinStringErrs(CustomerPhone(ctx, row.OwnerPhone))
 							if templ_7745c5c3_Err != nil {
-								return templ.Error{Err: templ_7745c5c3_Err, FileName: `views/promo_codes.templ`, Line: 216, Col: 67}
+								return templ.Error{Err: templ_7745c5c3_Err, FileName: `views/promo_codes.templ`, Line: 216, Col: 74}
 							}
 							_, templ_7745c5c3_Err = templ_7745c5c3_Buffer.WriteString(templ.EscapeString(templ_7745c5c3_Var26))
 							if templ_7745c5c3_Err != nil {

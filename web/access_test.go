@@ -44,6 +44,11 @@ func office(want string) [people]string {
 	return [people]string{"in", "403", "403", "403", "403", want, want, want}
 }
 
+// administration is a room of administrators.
+func administration(want string) [people]string {
+	return [people]string{"in", "403", "403", "403", "403", "403", "403", want}
+}
+
 const summary = "/visits/:id/summary"
 
 var accessTable = []accessRow{
@@ -108,19 +113,60 @@ var accessTable = []accessRow{
 	{"GET", "/promo-batches/import", nil, office("ok"), ""},
 	{"POST", "/promo-batches/import", nil, office("bad"), ""},
 
+	// A message and an SMS of Moscow, which zoya does not supervise.
+	{"GET", "/messages", nil, office("ok"), ""},
+	{"GET", "/messages/:id", nil, [people]string{"in", "403", "403", "403", "403", "ok", "404", "ok"}, ""},
+	{"GET", "/incoming", nil, office("ok"), ""},
+	{"POST", "/incoming/:id/seen", nil, [people]string{"in", "403", "403", "403", "403", "/incoming", "404", "/incoming"}, ""},
+	{"GET", "/incoming/:id/stops", nil, [people]string{"in", "403", "403", "403", "403", "ok", "404", "ok"}, ""},
+	{"POST", "/incoming/:id/stops", nil, [people]string{"in", "403", "403", "403", "403", "/incoming", "404", "/incoming"}, ""},
+
 	{"GET", "/stores", nil, [people]string{"in", "403", "403", "403", "403", "403", "403", "ok"}, ""},
 	{"POST", "/stores/:id/self-entry", []string{"self_entry", "no"}, [people]string{"in", "403", "403", "403", "403", "403", "403", "/stores"}, ""},
+	{"GET", "/gateways", nil, [people]string{"in", "403", "403", "403", "403", "403", "403", "ok"}, ""},
+
+	{"GET", "/templates", nil, administration("ok"), ""},
+	{"GET", "/templates/:programme/:kind/:language", nil, administration("ok"), ""},
+	{"POST", "/templates/:programme/:kind/:language", nil, administration("bad"), ""},
+	{"POST", "/templates/:programme/:kind/:language/preview", nil, administration("bad"), ""},
+	{"POST", "/templates/:programme/:kind/:language/restorations", nil, administration("bad"), ""},
+	{"POST", "/templates/:programme/:kind/:language/trials", nil, administration("bad"), ""},
 
 	// The customer's page asks nobody who they are.
 	{"GET", "/c/:token", nil, [people]string{"ok", "ok", "ok", "ok", "ok", "ok", "ok", "ok"}, ""},
 	{"POST", "/c/:token/checks", nil, [people]string{"bad", "bad", "bad", "bad", "bad", "bad", "bad", "bad"}, ""},
 	{"POST", "/c/:token/sends", nil, [people]string{"bad", "bad", "bad", "bad", "bad", "bad", "bad", "bad"}, ""},
 
+	// Neither do the pages by the link in an SMS.
+	{"GET", "/m/erased", nil, everyone("ok"), ""},
+	{"GET", "/m/:token", nil, everyone("ok"), ""},
+	{"GET", "/m/:token/codes/:id/qr", nil, everyone("ok"), ""},
+	{"GET", "/m/:token/stop", nil, everyone("ok"), ""},
+	{"POST", "/m/:token/stop", nil, everyone("/m/:token/stop"), ""},
+	{"POST", "/m/:token/data-requests", nil, everyone("/m/:token/data"), ""},
+	{"GET", "/m/:token/data", nil, everyone("ok"), ""},
+	{"GET", "/m/:token/erasure", nil, everyone("ok"), ""},
+	{"POST", "/m/:token/erasure", nil, everyone("bad"), ""},
+
+	// A gateway's address that is nobody's does not exist, whoever asks.
+	{"GET", "/g/:key/reports", nil, [people]string{"404", "404", "404", "404", "404", "404", "404", "404"}, ""},
+	{"POST", "/g/:key/reports", nil, [people]string{"404", "404", "404", "404", "404", "404", "404", "404"}, ""},
+	{"GET", "/g/:key/incoming", nil, [people]string{"404", "404", "404", "404", "404", "404", "404", "404"}, ""},
+	{"POST", "/g/:key/incoming", nil, [people]string{"404", "404", "404", "404", "404", "404", "404", "404"}, ""},
+
 	{"GET", "/handset", nil, [people]string{"ok", "ok", "ok", "ok", "ok", "ok", "ok", "ok"}, ""},
 	{"POST", "/handset/messages/:id/sendings", nil, [people]string{"/handset", "/handset", "/handset", "/handset", "/handset", "/handset", "/handset", "/handset"}, ""},
 
 	// The last one: it ends every session.
 	{"POST", "/sign-out", nil, [people]string{"in", "in", "in", "in", "in", "in", "in", "in"}, ""},
+}
+
+// everyone gets the same, whoever they are.
+func everyone(what string) (want [people]string) {
+	for i := range want {
+		want[i] = what
+	}
+	return want
 }
 
 // crowd signs everybody in. The second supervisor is added past the program,
@@ -197,16 +243,24 @@ func testAccess(t *testing.T, env []string) {
 	all[anna].goesTo(all[anna].send(ended+"/outcome", ended+"/outcome", "outcome", "left"), ended+"/summary")
 	bought := all[anna].walk(p, customer{phone: "+7 916 700 00 01"}, domain.StepOutcome)
 	all[anna].goesTo(all[anna].purchase(bought), bought+"/summary")
-	message := db.one(`SELECT id FROM messages WHERE visit_id = $1`, idOf(bought))
+	message := db.one(`SELECT id FROM messages WHERE channel = 'programme' AND visit_id = $1`, idOf(bought))
+
+	question := wrote(db, idOf(bought), "Больше не пишите мне")
 
 	// A visit whose customer has a page of their own.
 	shown := all[anna].walk(p, customer{phone: "+7 916 700 00 02"}, domain.StepCode)
 	all[anna].sendCode(shown)
 	token := db.one(`SELECT self_token FROM visits WHERE id = $1`, idOf(shown))
 
+	// A customer who can open the link of their SMS.
+	page := db.one(`SELECT page_token FROM contacts WHERE phone = '+79167000001'`)
+	given := db.one(`SELECT p.id FROM promo_codes p JOIN contacts c ON c.id = p.owner_id WHERE c.phone = '+79167000001'`)
+
 	for n, row := range accessTable {
-		id := ""
+		id, token := "", token
 		switch {
+		case strings.HasPrefix(row.path, "/m/"):
+			id, token = given, page
 		case row.path == "/visits/:id/code/qr":
 			id = idOf(shown)
 		case strings.HasPrefix(row.path, "/stores/"):
@@ -217,8 +271,10 @@ func testAccess(t *testing.T, env []string) {
 			id = idOf(all[anna].walk(p, customer{phone: fmt.Sprintf("+7 916 800 00 %02d", n), unverified: true}, domain.StepOutcome))
 		case strings.HasPrefix(row.path, "/promo-codes/:id"):
 			id = db.one(`SELECT min(id) FROM promo_codes`)
-		case strings.HasPrefix(row.path, "/handset/"):
+		case strings.HasPrefix(row.path, "/handset/"), strings.HasPrefix(row.path, "/messages/"):
 			id = message
+		case strings.HasPrefix(row.path, "/incoming/"):
+			id = question
 		case strings.HasPrefix(row.path, "/limits/"):
 			id = limit
 		}
@@ -230,8 +286,11 @@ func testAccess(t *testing.T, env []string) {
 					form[i] = fmt.Sprintf("access-%d-%d", n, who)
 				}
 			}
-			path := strings.NewReplacer(":id", id, ":token", token).Replace(row.path)
+			path := strings.NewReplacer(":id", id, ":token", token, ":programme", "1", ":kind", "trial", ":language", "ru").Replace(row.path)
 			got := short(send(all[who], row.method, path, form), id)
+			if strings.HasPrefix(row.path, "/m/") {
+				got = strings.Replace(got, token, ":token", 1)
+			}
 			if got != row.want[who] {
 				t.Errorf("%s %s by %d: %s, want %s", row.method, row.path, who, got, row.want[who])
 			}

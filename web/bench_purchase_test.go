@@ -95,7 +95,7 @@ func (d data) sales(like, hold string, first, ops int) {
 	code := d.one(`SELECT promo_code_id FROM redemptions WHERE id = $1`, hold)
 	owner := d.one(`SELECT owner_id FROM promo_codes WHERE id = $1`, code)
 	d.visits(like, first, ops)
-	d.copies("contacts", owner, first, ops, fmt.Sprintf(`'id', n + %d, 'phone', '+7916' || (n + %[1]d)`, ownerAfter))
+	d.copies("contacts", owner, first, ops, fmt.Sprintf(`'id', n + %d, 'phone', '+7916' || (n + %[1]d), 'page_token', ''`, ownerAfter))
 	d.copies("promo_codes", code, first, ops, fmt.Sprintf(`'id', n + %d, 'code', '100' || (n + %[1]d), 'owner_id', n + %d`, codeAfter, ownerAfter))
 	d.copies("redemptions", hold, first, ops, fmt.Sprintf(`'id', n + %d, 'promo_code_id', n + %d, 'visit_id', n,
 		'friend_id', n + %d, 'friend_phone', '+7916' || (n + %[3]d)`, holdAfter, codeAfter, contactAfter))

@@ -257,7 +257,10 @@ type line struct {
 	asks                          asked
 }
 
-var table []line
+var (
+	table []line
+	notes []string // of what is no race between two sides
+)
 
 // skipped is why nothing was measured: go test keeps the words of a skipped
 // benchmark to itself.
@@ -267,6 +270,9 @@ var skipped string
 func printTable(out io.Writer) {
 	if skipped != "" {
 		say(out, "%s\n", skipped)
+	}
+	for _, note := range notes {
+		say(out, "\n%s\n\n", note)
 	}
 	if len(table) == 0 {
 		return
@@ -309,7 +315,7 @@ func (d data) copies(table string, id any, first, ops int, changes string) {
 func (d data) visits(like string, first, ops int) {
 	d.t.Helper()
 	contact := d.one(`SELECT contact_id FROM visits WHERE id = $1`, like)
-	d.copies("contacts", contact, first, ops, fmt.Sprintf(`'id', n + %d, 'phone', '+7916' || (n + %[1]d)`, contactAfter))
+	d.copies("contacts", contact, first, ops, fmt.Sprintf(`'id', n + %d, 'phone', '+7916' || (n + %[1]d), 'page_token', ''`, contactAfter))
 	d.copies("visits", like, first, ops, fmt.Sprintf(`'id', n, 'request_id', 'bench-' || n, 'self_token', 'bench-' || n, 'contact_id', n + %d`, contactAfter))
 }
 

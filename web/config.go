@@ -75,7 +75,7 @@ type Config struct {
 	// CodeTriesPerDay is how many wrong codes one phone takes in 24 hours, over all visits and advisors.
 	CodeTriesPerDay int `env:"CODE_TRIES_PER_DAY" envDefault:"5" min:"1" max:"50"`
 	// CodeResendAfter are the waits after the first, second, third… SMS of one code; the last one repeats.
-	CodeResendAfter waits `env:"CODE_RESEND_AFTER" envDefault:"30s,60s,120s" want:"1 to 10 durations with commas between, each from 1s to 1h, such as 30s,60s,120s"`
+	CodeResendAfter waits `env:"CODE_RESEND_AFTER" envDefault:"20s,60s,120s" want:"1 to 10 durations with commas between, each from 1s to 1h, such as 20s,60s,120s"`
 	// CodeLockAfter is how many wrong codes of one phone within 90 days lie between its locks; each lock is longer than the one before.
 	CodeLockAfter int `env:"CODE_LOCK_AFTER" envDefault:"5" min:"1" max:"50"`
 	// CodeLocks are the lengths of the first, second, third… lock of a phone; the last one repeats.
@@ -112,6 +112,41 @@ type Config struct {
 	// MessageFrom (inclusive) and MessageUntil (exclusive) bound when a later message may leave, in the time zone of the store.
 	MessageFrom  clockTime `env:"MESSAGE_FROM" envDefault:"09:00" want:"a time of day from 00:00 to 23:59, before MESSAGE_UNTIL"`
 	MessageUntil clockTime `env:"MESSAGE_UNTIL" envDefault:"21:00" want:"a time of day from 00:00 to 23:59"`
+
+	// MessagesPerWeek is how many later messages one person gets within seven days.
+	MessagesPerWeek int `env:"MESSAGES_PER_WEEK" envDefault:"3" min:"1" max:"100"`
+	// MessageReportWithin is how long a delivery report is waited for before the message counts as unknown.
+	MessageReportWithin time.Duration `env:"MESSAGE_REPORT_WITHIN" envDefault:"72h" min:"1m" max:"720h"`
+
+	// SMSGateways are the gateways that are switched on, in the order in which they are tried; empty means the handset
+	// in a demo and none otherwise.
+	SMSGateways gatewayNames `env:"SMS_GATEWAYS" want:"names with commas between, each once: devino, devino_v2, kannel, handset"`
+	// SMSCallbackURL is the origin under which gateways reach this program; empty means that of SiteURL.
+	SMSCallbackURL string `env:"SMS_CALLBACK_URL" want:"http://host or https://host, with a port if needed, and nothing after it"`
+
+	// DevinoURL, DevinoKey and DevinoFrom belong to Devino.Online. DevinoRate is programme messages a second,
+	// DevinoPartPrice kopecks a part; so for the other gateways.
+	DevinoURL       string `env:"DEVINO_URL" envDefault:"https://api.devino.online" want:"http://… or https://…"`
+	DevinoKey       secret `env:"DEVINO_KEY" want:"the key of the account, since SMS_GATEWAYS names devino"`
+	DevinoFrom      string `env:"DEVINO_FROM" want:"a sender that the operators have approved, since SMS_GATEWAYS names devino"`
+	DevinoRate      int    `env:"DEVINO_RATE" envDefault:"50" min:"1" max:"1000"`
+	DevinoPartPrice int    `env:"DEVINO_PART_PRICE" envDefault:"0" min:"0" max:"100000"`
+
+	// DevinoV2URL and the others belong to Devino's older REST v2.
+	DevinoV2URL       string `env:"DEVINO_V2_URL" envDefault:"https://integrationapi.net/rest/v2" want:"http://… or https://…"`
+	DevinoV2Login     string `env:"DEVINO_V2_LOGIN" want:"the login of the account, since SMS_GATEWAYS names devino_v2"`
+	DevinoV2Password  secret `env:"DEVINO_V2_PASSWORD" want:"the password of the account, since SMS_GATEWAYS names devino_v2"`
+	DevinoV2From      string `env:"DEVINO_V2_FROM" want:"a sender that the operators have approved, since SMS_GATEWAYS names devino_v2"`
+	DevinoV2Rate      int    `env:"DEVINO_V2_RATE" envDefault:"50" min:"1" max:"1000"`
+	DevinoV2PartPrice int    `env:"DEVINO_V2_PART_PRICE" envDefault:"0" min:"0" max:"100000"`
+
+	// KannelURL and the others belong to a gateway that speaks Kannel's HTTP form.
+	KannelURL       string `env:"KANNEL_URL" want:"the address of sendsms, such as http://127.0.0.1:13013/cgi-bin/sendsms, since SMS_GATEWAYS names kannel"`
+	KannelUser      string `env:"KANNEL_USER" want:"the username of a sendsms-user, since SMS_GATEWAYS names kannel"`
+	KannelPassword  secret `env:"KANNEL_PASSWORD" want:"the password of the sendsms-user, since SMS_GATEWAYS names kannel"`
+	KannelFrom      string `env:"KANNEL_FROM" want:"a sender that the operators have approved, since SMS_GATEWAYS names kannel"`
+	KannelRate      int    `env:"KANNEL_RATE" envDefault:"50" min:"1" max:"1000"`
+	KannelPartPrice int    `env:"KANNEL_PART_PRICE" envDefault:"0" min:"0" max:"100000"`
 
 	// StopTimeout is how long requests and jobs may go on after the signal to stop.
 	StopTimeout time.Duration `env:"STOP_TIMEOUT" envDefault:"20s" min:"1s" max:"5m"`
@@ -199,6 +234,14 @@ func (c *Config) check(f faults) {
 			c.PublicURL = u.Scheme + "://" + u.Host
 		}
 	}
+	if c.SMSCallbackURL != "" {
+		if u, err := url.Parse(c.SMSCallbackURL); err != nil || !isOrigin(u) {
+			f.add("SMS_CALLBACK_URL", "is not the bare address of a site")
+		} else {
+			c.SMSCallbackURL = u.Scheme + "://" + u.Host
+		}
+	}
+	c.checkGateways(f)
 	if !c.DatabaseURL.empty() && !isPostgres(string(c.DatabaseURL)) {
 		f.add("DATABASE_URL", "is not an address of a PostgreSQL database")
 	}

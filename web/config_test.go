@@ -54,7 +54,7 @@ func TestConfigDefaults(t *testing.T) {
 		CodeLifetime:    5 * time.Minute,
 		CodeTries:       3,
 		CodeTriesPerDay: 5,
-		CodeResendAfter: waits{30 * time.Second, time.Minute, 2 * time.Minute},
+		CodeResendAfter: waits{20 * time.Second, time.Minute, 2 * time.Minute},
 
 		CodeLockAfter:       5,
 		CodeLocks:           locks{24 * time.Hour, 72 * time.Hour, 168 * time.Hour, 720 * time.Hour},
@@ -76,6 +76,13 @@ func TestConfigDefaults(t *testing.T) {
 		MessageAt:    11 * 60,
 		MessageFrom:  9 * 60,
 		MessageUntil: 21 * 60,
+
+		MessagesPerWeek:     3,
+		MessageReportWithin: 72 * time.Hour,
+
+		DevinoURL: "https://api.devino.online", DevinoRate: 50,
+		DevinoV2URL: "https://integrationapi.net/rest/v2", DevinoV2Rate: 50,
+		KannelRate: 50,
 
 		StopTimeout: 20 * time.Second,
 		LogLevel:    slog.LevelInfo,
@@ -309,7 +316,7 @@ func TestConfigHidesSecrets(t *testing.T) {
 	}
 	for _, part := range []string{
 		`DATABASE_URL="postgres://[hidden]@db.example:5432/shop"`, `REDIS_URL="redis://[hidden]@redis.example:6379/3"`,
-		`SECRET_KEY="[hidden]"`, `DEMO=""`, `MESSAGE_AT="11:00"`, `CODE_RESEND_AFTER="[30s 1m0s 2m0s]"`,
+		`SECRET_KEY="[hidden]"`, `DEMO=""`, `MESSAGE_AT="11:00"`, `CODE_RESEND_AFTER="[20s 1m0s 2m0s]"`,
 	} {
 		if !strings.Contains(c.String(), part) {
 			t.Errorf("%s is missing in %v", part, c)

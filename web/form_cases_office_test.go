@@ -92,6 +92,69 @@ var officeCases = []formCase{
 		made: limitMade, bad: append([]badInput{{pairs: []string{"reason", "Покупатель рядом"}, drop: "request_id", kept: map[string]string{"reason": "Покупатель рядом"}}}, reasons...),
 		good: []string{"reason", "Покупатель рядом"}, leads: "/limits", foreign: "403",
 	},
+	{
+		name: "SMS that was read", page: "/incoming", action: "./seen", login: "vera", served: true, until: domain.StepOutcome, who: customer{phone: "+7916300850%d"},
+		made: incomingMade, good: []string{}, leads: "/incoming", foreign: "403",
+	},
+	{
+		name: "SMS taken for a stop", page: "./stops", action: "./stops", login: "vera", served: true, until: domain.StepOutcome, who: customer{phone: "+7916300851%d"},
+		made: stopMade, good: []string{}, leads: "/incoming", foreign: "403",
+	},
+}
+
+// incomingMade lets the customer of a visit write an SMS and gives its address.
+func incomingMade(m made) string {
+	return "/incoming/" + wrote(m.db, idOf(m.visit), "Больше не пишите мне")
+}
+
+// templateCases are the forms of administrators about texts of SMS.
+var templateCases = []formCase{
+	{
+		name: "text of an SMS", page: "/templates/1/stopped/ru", action: "/templates/1/stopped/ru", login: "admin", section: "template-edit",
+		bad: []badInput{
+			{pairs: []string{"body", " \r\n"}, faults: []string{"body"}},
+			{pairs: []string{"body", "{brand} {foo}"}, faults: []string{"body"}, kept: map[string]string{"body": "{brand} {foo}"}},
+			{pairs: []string{"body", "\n{brand </textarea><b>"}, faults: []string{"body"}, kept: map[string]string{"body": "\n{brand </textarea><b>"}},
+			{pairs: []string{"body", "{brand}\t!"}, faults: []string{"body"}, kept: map[string]string{"body": "{brand}\t!"}},
+			{pairs: []string{"body", strings.Repeat("я", 403)}, faults: []string{"body"}, kept: map[string]string{"body": strings.Repeat("я", 403)}},
+			{pairs: []string{"body", strings.Repeat("a", 1001)}, faults: []string{"body"}, kept: map[string]string{"body": strings.Repeat("a", 1001)}},
+			{pairs: []string{"body", "{brand}!"}, drop: "version", kept: map[string]string{"body": "{brand}!"}},
+		},
+		good: []string{"body", "{brand}: больше не пишем %d"}, leads: "/templates/1/stopped/ru?saved=yes", foreign: "403",
+	},
+	{
+		name: "text of an SMS with a code", page: "/templates/1/code/en", action: "/templates/1/code/en", login: "admin", section: "template-edit",
+		bad: []badInput{
+			{pairs: []string{"body", "{brand}"}, faults: []string{"body"}, kept: map[string]string{"body": "{brand}"}},
+			{pairs: []string{"body", "{brand}: {code}"}, faults: []string{"body"}, kept: map[string]string{"body": "{brand}: {code}"}},
+		},
+		good: []string{}, leads: "/templates/1/code/en?saved=same", foreign: "403",
+	},
+	{
+		name: "older text of an SMS", page: ".", action: "./restorations", login: "admin", section: "template-edit", made: templateMade,
+		bad:  []badInput{{drop: "version"}, {drop: "restore"}, {pairs: []string{"restore", "99"}}, {pairs: []string{"restore", "x"}}},
+		good: []string{}, leads: ".?saved=yes", foreign: "403",
+	},
+	{
+		name: "trial sending", page: "/templates/1/trial/ru", action: "/templates/1/trial/ru/trials", login: "admin", section: "template-edit",
+		bad: []badInput{
+			{pairs: []string{"phone", ""}, faults: []string{"phone"}},
+			{pairs: []string{"phone", "12-34", "body", "{promo}!"}, faults: []string{"phone"}, kept: map[string]string{"phone": "12-34", "body": "{promo}!"}},
+			{pairs: []string{"phone", "+7 495 123-45-67"}, faults: []string{"phone"}, kept: map[string]string{"phone": "+7 495 123-45-67"}},
+			{pairs: []string{"phone", "8 916 300 90 00", "body", "{brand}"}, faults: []string{"body"}, kept: map[string]string{"phone": "8 916 300 90 00", "body": "{brand}"}},
+			{pairs: []string{"phone", `"<b>`, "body", ""}, faults: []string{"body", "phone"}, kept: map[string]string{"phone": `"<b>`}},
+			{pairs: []string{"phone", "8 916 300 90 00"}, drop: "request_id", kept: map[string]string{"phone": "8 916 300 90 00"}},
+		},
+		good: []string{"phone", "8 916 300 90 00"}, foreign: "403",
+	},
+}
+
+// templateMade writes another version of a text and gives its address.
+func templateMade(m made) string {
+	m.db.exec(`INSERT INTO message_templates (programme_id, kind, language, version, body, staff_id, created_at)
+		SELECT 1, 'started', 'ru', 1 + coalesce((SELECT max(version) FROM message_templates WHERE kind = 'started'), 0), $1, id, created_at
+		FROM staff WHERE login = 'admin'`, "Приходите: "+domain.RandomToken(4))
+	return "/templates/1/started/ru"
 }
 
 // promoMade makes a code of a batch, good for a month, and gives its address.
@@ -116,4 +179,12 @@ func limitMade(m made) string {
 		m.c.send(m.visit+"/code", m.visit+"/code/checks", "code", wrong(m.p.codes(m.phone)[0], i%3+1))
 	}
 	return "/limits/" + m.db.one(`SELECT id FROM code_attempts WHERE visit_id = $1 AND limit_met <> ''`, idOf(m.visit))
+}
+
+// stopMade is incomingMade for somebody who was answered just now, so that the
+// queue has nothing to send beside the cases that follow.
+func stopMade(m made) string {
+	m.db.exec(`INSERT INTO messages (channel, kind, programme_id, contact_id, language, body, state, reason, gateway, due_at, settled_at, created_at)
+		SELECT 'service', 'stopped', programme_id, contact_id, 'ru', '', 'delivered', '', 'handset', touched_at, touched_at, touched_at FROM visits WHERE id = $1`, idOf(m.visit))
+	return incomingMade(m)
 }

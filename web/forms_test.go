@@ -111,7 +111,7 @@ func TestForms(t *testing.T) {
 		p := start(t, append(env, "CODE_RESEND_AFTER=1s", "SIGN_IN_ATTEMPTS=1000", "SIGN_IN_ATTEMPTS_PER_ADDRESS=1000", "CODE_TRIES_PER_ADVISOR=1000")...)
 		db := openData(t, env)
 		all := cast{}
-		for _, f := range slices.Concat(formCases, officeCases) {
+		for _, f := range slices.Concat(formCases, officeCases, templateCases) {
 			t.Run(f.name, func(t *testing.T) {
 				p := *p
 				p.t = t

@@ -103,10 +103,13 @@ func (s screen) field(name string) *html.Node {
 }
 
 // form collects what a browser would send for the form with this action if
-// nothing were typed: hidden fields, values, ticks and choices.
+// nothing were typed: hidden fields, values, ticks and choices. The action may
+// be that of one of its buttons.
 func (s screen) form(action string) url.Values {
 	s.t.Helper()
-	forms := find(s.root, func(n *html.Node) bool { return n.Data == "form" && attr(n, "action") == action })
+	forms := find(s.root, func(n *html.Node) bool {
+		return n.Data == "form" && (attr(n, "action") == action || len(find(n, withAttr("formaction", action))) > 0)
+	})
 	if len(forms) == 0 {
 		s.t.Fatalf("no form with action %q on the screen:\n%s", action, s.text())
 	}

@@ -3,6 +3,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -67,9 +68,10 @@ func run(ctx context.Context, environ []string, out io.Writer) (err error) {
 		return err
 	}
 	log := newLogger(cfg, out)
-	db, err := sql.Open(ctx, sql.Options{
+	options := sql.Options{
 		DatabaseURL: string(cfg.DatabaseURL), Path: filepath.Join(cfg.DataDir, "prilavok.db"), Logger: quiet(log), Now: time.Now,
-	})
+	}
+	db, err := sql.Open(ctx, options)
 	if err != nil {
 		return fmt.Errorf("database: %w", err)
 	}
@@ -83,7 +85,7 @@ func run(ctx context.Context, environ []string, out io.Writer) (err error) {
 	}
 	defer func() { err = errors.Join(err, redis.Close()) }()
 	service := &domain.Service{
-		DB: db, Challenges: redis.Challenges(), Limits: redis.Limits(), Throttle: redis.Throttle(),
+		DB: db, Challenges: redis.Challenges(), Limits: redis.Limits(), Throttle: redis.Throttle(), Pacer: redis.Pacer(),
 		Clock: time.Now, Settings: cfg.settings(),
 	}
 	if service.Secret, err = secretKey(ctx, cfg, db); err != nil {
@@ -99,20 +101,38 @@ func run(ctx context.Context, environ []string, out io.Writer) (err error) {
 	if err != nil {
 		return err
 	}
+	var handset *sms.Handset
+	if service.Gateways, handset, err = gateways(cfg, demoMode, redis, log); err != nil {
+		return err
+	}
+	if handset != nil {
+		h.Inbox = inbox{handset}
+	}
 	if demoMode {
-		handset := sms.NewHandset(redis.Outbox(), service.Now)
-		service.SMS, h.Inbox = handset, inbox{handset}
 		if err := demo(ctx, service, cfg, out); err != nil {
 			return fmt.Errorf("make the demo: %w", err)
 		}
 	} else if err := warnEmpty(ctx, db, log); err != nil {
 		return err
 	}
-	return serve(ctx, cfg, db, h, log, out)
+	jobs := db
+	if db.IsPostgres() {
+		// Jobs have connections of their own: a hundred thousand messages that
+		// are due must not keep a page waiting for one.
+		options.Conns = jobConns
+		if jobs, err = sql.Open(ctx, options); err != nil {
+			return fmt.Errorf("database: %w", err)
+		}
+		defer func() { err = errors.Join(err, jobs.Close()) }()
+	}
+	return serve(ctx, cfg, jobs, h, log, out)
 }
 
+// jobConns is how many connections to PostgreSQL the jobs of an instance have.
+const jobConns = 8
+
 // serve listens, works the jobs, and stops both in order.
-func serve(ctx context.Context, cfg Config, db *sql.DB, h *handlers.Handlers, log *slog.Logger, out io.Writer) error {
+func serve(ctx context.Context, cfg Config, jobs *sql.DB, h *handlers.Handlers, log *slog.Logger, out io.Writer) error {
 	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", cfg.Addr)
 	if err != nil {
 		return fmt.Errorf("listen: %w", err)
@@ -121,11 +141,15 @@ func serve(ctx context.Context, cfg Config, db *sql.DB, h *handlers.Handlers, lo
 	defer func() { _ = listener.Close() }()
 	// Only the listener knows the port where the system chose it.
 	h.Service.SiteURL = cfg.SiteURL(listener.Addr().String())
+	h.Service.CallbackURL = cmp.Or(cfg.SMSCallbackURL, h.Service.SiteURL)
+	warnGateways(cfg, h.Service.Gateways, h.Service.SiteURL, h.Service.CallbackURL, log)
+	working := *h.Service
+	working.DB = jobs
 	server, err := newServer(cfg, h, log)
 	if err != nil {
 		return err
 	}
-	river, err := db.NewRiver(workerConfig(h.Service, log))
+	river, err := jobs.NewRiver(workerConfig(&working, log))
 	if err != nil {
 		return fmt.Errorf("jobs: %w", err)
 	}

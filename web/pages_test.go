@@ -15,7 +15,8 @@ import (
 func TestPages(t *testing.T) {
 	for _, language := range []string{"ru", "en"} {
 		t.Run(language, func(t *testing.T) {
-			p := start(t, "DATA_DIR="+t.TempDir(), "CODE_RESEND_AFTER=1s")
+			env := []string{"DATA_DIR=" + t.TempDir(), "CODE_RESEND_AFTER=1s"}
+			p := start(t, env...)
 			c := p.at("olga", moscow)
 			guest, vera, admin := inspect(p.client()), inspect(p.as("vera")), inspect(p.as("admin"))
 			for _, who := range []*client{c, guest, vera, admin} {
@@ -34,7 +35,9 @@ func TestPages(t *testing.T) {
 			see(c, "/counter")
 			see(c, "/promo-check")
 			see(vera, "/visits")
+			see(vera, "/incoming") // nothing has come yet
 			see(admin, "/stores")
+			see(admin, "/gateways")
 			if a := guest.get("/c/nobodys"); a.Status != http.StatusNotFound {
 				t.Errorf("nobody's page: %d", a.Status)
 			}
@@ -115,6 +118,26 @@ func TestPages(t *testing.T) {
 				}
 				a := vera.do(http.MethodGet, "/visits"+query, asPart, "")
 				formCase{section: "visit-list"}.isPart(t, vera, a, query)
+			}
+
+			// What was sent, and what customers write back.
+			for i, text := range []string{"СТОП", "Старт", "<b>Когда подарок?</b>\nАнна", "нет, позвоните", ""} {
+				id := wrote(openData(t, env), idOf(visit), text)
+				if i == 3 {
+					see(vera, "/incoming/"+id+"/stops")
+				}
+			}
+			for list, queries := range map[string][]string{
+				"message-list":  {"", "?day=2020-01-01", "?day=31.12.2020", "?state=scheduled", "?kind=code&channel=code&store=1", "?before=1", "?before=x&store=x&state=x&kind=x&channel=x"},
+				"incoming-list": {"", "?unseen=yes", "?before=1", "?before=x"},
+			} {
+				path := map[string]string{"message-list": "/messages", "incoming-list": "/incoming"}[list]
+				for _, query := range queries {
+					if a := vera.get(path + query); a.Status != http.StatusOK && query != "?day=31.12.2020" {
+						t.Errorf("GET %s%s: %d", path, query, a.Status)
+					}
+					formCase{section: list}.isPart(t, vera, vera.do(http.MethodGet, path+query, asPart, ""), path+query)
+				}
 			}
 
 			// The handset with codes, with what is planned and with what came.

@@ -97,13 +97,44 @@ var routes = []route{
 	{http.MethodGet, importPath, supervisors, (*handlers.Handlers).NewPromoImport},
 	{http.MethodPost, importPath, supervisors, (*handlers.Handlers).CreatePromoImport},
 
+	{http.MethodGet, "/messages", supervisors, (*handlers.Handlers).Messages},
+	{http.MethodGet, "/messages/:id", supervisors, (*handlers.Handlers).ShowMessage},
+	{http.MethodGet, "/incoming", supervisors, (*handlers.Handlers).Incoming},
+	{http.MethodPost, "/incoming/:id/seen", supervisors, (*handlers.Handlers).CreateIncomingSeen},
+	{http.MethodGet, "/incoming/:id/stops", supervisors, (*handlers.Handlers).NewIncomingStop},
+	{http.MethodPost, "/incoming/:id/stops", supervisors, (*handlers.Handlers).CreateIncomingStop},
+
 	{http.MethodGet, "/stores", administrators, (*handlers.Handlers).Stores},
 	{http.MethodPost, "/stores/:id/self-entry", administrators, (*handlers.Handlers).UpdateSelfEntry},
+	{http.MethodGet, "/templates", administrators, (*handlers.Handlers).Templates},
+	{http.MethodGet, "/templates/:programme/:kind/:language", administrators, (*handlers.Handlers).EditTemplate},
+	{http.MethodPost, "/templates/:programme/:kind/:language", administrators, (*handlers.Handlers).UpdateTemplate},
+	{http.MethodPost, "/templates/:programme/:kind/:language/preview", administrators, (*handlers.Handlers).PreviewTemplate},
+	{http.MethodPost, "/templates/:programme/:kind/:language/restorations", administrators, (*handlers.Handlers).CreateTemplateRestoration},
+	{http.MethodPost, "/templates/:programme/:kind/:language/trials", administrators, (*handlers.Handlers).CreateTemplateTrial},
+	{http.MethodGet, "/gateways", administrators, (*handlers.Handlers).Gateways},
 
 	// The customer's own page. Its address stands in a QR, so it is short.
 	{http.MethodGet, "/c/:token", everybody, (*handlers.Handlers).ShowSelfEntry},
 	{http.MethodPost, "/c/:token/checks", everybody, (*handlers.Handlers).CreateSelfCheck},
 	{http.MethodPost, "/c/:token/sends", everybody, (*handlers.Handlers).CreateSelfSend},
+
+	// What a customer has from us, by the link in an SMS.
+	{http.MethodGet, "/m/erased", everybody, (*handlers.Handlers).CustomerErased},
+	{http.MethodGet, "/m/:token", everybody, (*handlers.Handlers).ShowCustomer},
+	{http.MethodGet, "/m/:token/codes/:id/qr", everybody, (*handlers.Handlers).ShowCustomerQR},
+	{http.MethodGet, "/m/:token/stop", everybody, (*handlers.Handlers).NewCustomerStop},
+	{http.MethodPost, "/m/:token/stop", everybody, (*handlers.Handlers).CreateCustomerStop},
+	{http.MethodPost, "/m/:token/data-requests", everybody, (*handlers.Handlers).CreateCustomerRequest},
+	{http.MethodGet, "/m/:token/data", everybody, (*handlers.Handlers).ShowCustomerData},
+	{http.MethodGet, "/m/:token/erasure", everybody, (*handlers.Handlers).NewCustomerErasure},
+	{http.MethodPost, "/m/:token/erasure", everybody, (*handlers.Handlers).CreateCustomerErasure},
+
+	// Where gateways call; the key is unguessable, and each has its own.
+	{http.MethodGet, "/g/:key/reports", everybody, (*handlers.Handlers).CreateDeliveryReports},
+	{http.MethodPost, "/g/:key/reports", everybody, (*handlers.Handlers).CreateDeliveryReports},
+	{http.MethodGet, "/g/:key/incoming", everybody, (*handlers.Handlers).CreateIncoming},
+	{http.MethodPost, "/g/:key/incoming", everybody, (*handlers.Handlers).CreateIncoming},
 
 	{http.MethodGet, "/handset", shown, (*handlers.Handlers).Handset},
 	{http.MethodPost, "/handset/messages/:id/sendings", shown, (*handlers.Handlers).CreateHandsetSending},

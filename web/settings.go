@@ -17,6 +17,7 @@ func (c Config) settings() domain.Settings {
 		PromoTriesPerAdvisor: c.PromoTriesPerAdvisor, PromoTriesPerStore: c.PromoTriesPerStore,
 		PromoTriesPerAddress: c.PromoTriesPerAddress,
 		MessageAt:            int(c.MessageAt), MessageFrom: int(c.MessageFrom), MessageUntil: int(c.MessageUntil),
+		MessagesPerWeek: c.MessagesPerWeek, MessageReportWithin: c.MessageReportWithin,
 		VisitAbandonedAfter: c.VisitAbandonedAfter,
 		SignInAttempts:      c.SignInAttempts, SignInAttemptsPerAddress: c.SignInAttemptsPerAddress,
 	}

@@ -249,7 +249,7 @@ func TestWithoutDemo(t *testing.T) {
 			t.Errorf("%s rows in %s", n, table)
 		}
 	}
-	if out := p.out.String(); strings.Contains(out, demoPassword) || !strings.Contains(out, "no staff") {
+	if out := p.out.String(); strings.Contains(out, demoPassword) || !strings.Contains(out, "no staff") || !strings.Contains(out, "no SMS gateway") {
 		t.Errorf("the start tells:\n%s", out)
 	}
 	c := inspect(p.client())

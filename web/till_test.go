@@ -137,7 +137,7 @@ func (d data) dump(withQueue bool) string {
 		query := `SELECT * FROM "` + name + `"`
 		if !withQueue && name == "messages" {
 			// The demo's own message may leave at any moment.
-			query += ` WHERE visit_id <> (SELECT id FROM visits WHERE request_id = 'demo')`
+			query += ` WHERE visit_id IS NULL OR visit_id <> (SELECT id FROM visits WHERE request_id = 'demo')`
 		}
 		rows := d.rows(query)
 		slices.Sort(rows)

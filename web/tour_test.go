@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -32,12 +33,16 @@ func walkScreens(t *testing.T, show look) {
 	walkSelf(t, newWindow(t, p.URL), show)
 	walkPromo(newWindow(t, p.URL), p, openData(t, env), show)
 	walkEnds(newWindow(t, p.URL), show)
+	walkCustomer(t, p, openData(t, env), show)
 	walkGift(newWindow(t, p.URL), openData(t, env), show)
 	walkOffice(newWindow(t, p.URL), show)
+	walkMessages(newWindow(t, p.URL), openData(t, env), show)
 	walkPromoCodes(newWindow(t, p.URL), show)
+	walkTemplates(newWindow(t, p.URL), openData(t, env), show)
 	quick := start(t, "DATA_DIR="+t.TempDir(), "LOG_LEVEL=warn", "CODE_RESEND_AFTER=1s")
 	walkLater(t, quick, show)
 	walkLocked(newWindow(t, strict.URL), openData(t, strictEnv), show)
+	walkGateways(t, show)
 }
 
 // walkDoors shows what stands before the first visit.
@@ -284,9 +289,15 @@ func walkEnds(w *window, show look) {
 // supervise signs the supervisor in.
 func (w *window) supervise() {
 	w.t.Helper()
+	w.toOffice("vera")
+}
+
+// toOffice signs somebody in who has no counter.
+func (w *window) toOffice(login string) {
+	w.t.Helper()
 	w.open("/sign-in")
 	w.at(atSignIn)
-	w.fill("Логин", "vera")
+	w.fill("Логин", login)
 	w.fill("Пароль", demoPassword)
 	w.press("Войти")
 	w.at("Визиты")
@@ -323,6 +334,61 @@ func walkOffice(w *window, show look) {
 	w.open("/visits?outcome=purchase")
 	w.see("Аннулирована")
 	show("visits-voided", w)
+}
+
+// walkMessages shows what was sent and what customers write back.
+func walkMessages(w *window, d data, show look) {
+	const (
+		question = "Добрый день! Подскажите, пожалуйста, когда можно забрать подарок и нужен ли для этого паспорт?"
+		angry    = "нет, спасибо, позвоните завтра"
+	)
+	w.supervise()
+	w.open("/incoming")
+	w.see("Входящих SMS пока нет")
+	show("incoming-none", w)
+	visit := d.one("SELECT max(visit_id) FROM messages WHERE channel = 'programme'")
+	ids := map[string]string{}
+	for _, text := range []string{
+		"СТОП", "Старт", question, angry, "https://example.com/" + strings.Repeat("long", 30),
+	} {
+		ids[text] = wrote(d, visit, text)
+	}
+	d.exec(`INSERT INTO incoming_messages (gateway, gateway_id, phone, body, word, at) SELECT 'test', 'mts', 'MTS-Info', 'Вам звонили 2 раза', '', at FROM incoming_messages LIMIT 1`)
+	w.open("/incoming")
+	w.see("Возможно, просят не писать")
+	w.press("Отметить прочитанным, № " + ids[question])
+	w.see("Вера")
+	show("incoming", w)
+	w.press("Больше не писать, № " + ids[angry])
+	w.at("Больше не писать этому покупателю?")
+	show("incoming-stop", w)
+	w.press("Больше не писать")
+	w.at("Входящие SMS")
+
+	// Each state once.
+	d.exec(`UPDATE messages SET state = 'undelivered', reason = 'not_arrived', gateway = 'kannel', parts = 3, price = 1350, settled_at = due_at, sending_at = due_at, accepted_at = due_at
+		WHERE id = (SELECT max(id) FROM messages WHERE channel = 'programme')`)
+	d.exec(`UPDATE messages SET state = 'unknown', reason = 'gateway_ambiguous', gateway = 'kannel', settled_at = due_at, sending_at = due_at
+		WHERE id = (SELECT max(id) FROM messages WHERE channel = 'code')`)
+	w.open("/messages")
+	w.at("Сообщения")
+	show("messages", w)
+	w.fill("Состояние", "Не доставлено")
+	w.see("Сбросить фильтры")
+	w.open(w.link("a.visit-link"))
+	w.see("Шлюз пока ничего не сообщал")
+	show("message-undelivered", w)
+	sent := d.one("SELECT max(id) FROM messages WHERE channel = 'code'")
+	d.exec(`INSERT INTO delivery_reports (message_id, gateway, report_key, state, status, detail, at)
+		SELECT id, 'kannel', 'a', 'accepted', '8', 'smsc=beeline-1', created_at FROM messages WHERE id = $1`, sent)
+	d.exec(`INSERT INTO delivery_reports (message_id, gateway, report_key, state, status, detail, at)
+		SELECT id, 'kannel', 'b', '', '64', $2, created_at FROM messages WHERE id = $1`, sent, `{"operator":"`+strings.Repeat("x", 90)+`"}`)
+	w.open("/messages/" + sent)
+	w.see("Неизвестный статус")
+	show("message-code", w)
+	w.open("/messages?day=2001-01-01")
+	w.see("Таких сообщений нет")
+	show("messages-none", w)
 }
 
 // walkGift shows a gift that waits for a customer, and is handed over.

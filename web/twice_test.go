@@ -110,11 +110,11 @@ func TestTwice(t *testing.T) {
 		form = withFields(c.screen(c.get("/counter")).form("/visits"), "outcome", "trial")
 		c.goesTo(finish(), visit+"/summary")
 		for query, want := range map[string][]string{
-			`SELECT outcome, price, discount FROM visits WHERE id = $1`:                  {"purchase | 399000 | 59850"},
-			`SELECT state FROM redemptions WHERE visit_id = $1`:                          {"confirmed"},
-			`SELECT kind, state FROM messages WHERE visit_id = $1`:                       {"referral | scheduled"},
-			`SELECT kind, max_uses, used FROM promo_codes WHERE source_visit_id = $1`:    {"referral | 3 | 0"},
-			`SELECT count(*) FROM visit_events WHERE visit_id = $1 AND kind = 'outcome'`: {"1"},
+			`SELECT outcome, price, discount FROM visits WHERE id = $1`:                      {"purchase | 399000 | 59850"},
+			`SELECT state FROM redemptions WHERE visit_id = $1`:                              {"confirmed"},
+			`SELECT kind, state FROM messages WHERE channel = 'programme' AND visit_id = $1`: {"referral | scheduled"},
+			`SELECT kind, max_uses, used FROM promo_codes WHERE source_visit_id = $1`:        {"referral | 3 | 0"},
+			`SELECT count(*) FROM visit_events WHERE visit_id = $1 AND kind = 'outcome'`:     {"1"},
 		} {
 			if got := db.rows(query, id); !slices.Equal(got, want) {
 				t.Errorf("%s: %q, want %q", query, got, want)
@@ -161,7 +161,7 @@ func TestFollowUp(t *testing.T) {
 				id := idOf(visit)
 				ended := db.at(`SELECT ended_at FROM visits WHERE id = $1`, id).In(zone)
 				want := time.Date(ended.Year(), ended.Month(), ended.Day()+1, 11, 0, 0, 0, zone)
-				if due := db.at(`SELECT due_at FROM messages WHERE visit_id = $1 AND state = 'scheduled'`, id); !due.Equal(want) {
+				if due := db.at(`SELECT due_at FROM messages WHERE channel = 'programme' AND visit_id = $1 AND state = 'scheduled'`, id); !due.Equal(want) {
 					t.Errorf("%s in %s: due %v, want %v", outcome, at.zone, due.In(zone), want)
 				}
 				if text := c.screen(c.get(visit + "/summary")).text(); !strings.Contains(text, fmt.Sprintf("%d", want.Day())) || !strings.Contains(text, "11:00") {
@@ -172,7 +172,7 @@ func TestFollowUp(t *testing.T) {
 				}
 				// The purchase speaks; the trial's message, not yet sent, does not.
 				got := db.rows(`SELECT m.kind, m.state, m.reason FROM messages m
-					JOIN contacts c ON c.id = m.contact_id WHERE c.phone = $1 ORDER BY m.id`, phone)
+					JOIN contacts c ON c.id = m.contact_id WHERE m.channel = 'programme' AND c.phone = $1 ORDER BY m.id`, phone)
 				if !slices.Equal(got, []string{"trial | cancelled | purchased", "referral | scheduled | "}) {
 					t.Errorf("messages: %q", got)
 				}
@@ -182,7 +182,7 @@ func TestFollowUp(t *testing.T) {
 				who.phone = fmt.Sprintf("+7916420%d00%d", i, n)
 				visit := c.walk(p, who, domain.StepOutcome)
 				c.goesTo(c.purchase(visit), visit+"/summary")
-				if got := db.rows(`SELECT * FROM messages WHERE visit_id = $1`, idOf(visit)); len(got) > 0 {
+				if got := db.rows(`SELECT * FROM messages WHERE channel = 'programme' AND visit_id = $1`, idOf(visit)); len(got) > 0 {
 					t.Errorf("%+v gets %q", who, got)
 				}
 			}

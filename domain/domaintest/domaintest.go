@@ -4,6 +4,7 @@ package domaintest
 
 import (
 	"context"
+	"strconv"
 	"sync"
 	"time"
 
@@ -40,26 +41,44 @@ func (c *Clock) Set(t time.Time) {
 	c.t = t
 }
 
-// SMS is a gateway that keeps what it is given.
+// SMS is a gateway that keeps what it is given, over both channels.
 type SMS struct {
-	mu   sync.Mutex
-	sent []domain.SMSText
-	fail error
+	mu     sync.Mutex
+	sent   []domain.SMSText
+	fail   error
+	health domain.GatewayHealth
 }
 
-// Send keeps the text, or fails as told by Fail.
-func (s *SMS) Send(_ context.Context, m domain.SMSText) error {
+// Gateway is what to give to domain.Service as one of its Gateways.
+func (s *SMS) Gateway() domain.Gateway {
+	return domain.Gateway{Name: "test", Codes: s, Messages: s, Rate: 1000}
+}
+
+// Send keeps the text, or fails as told by Fail. Its name for the text is made
+// of the phone, as that of some gateways is.
+func (s *SMS) Send(_ context.Context, m domain.SMSText) (string, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.fail != nil {
-		return s.fail
+		return "", s.fail
 	}
 	s.sent = append(s.sent, m)
-	return nil
+	return "sms-" + strconv.Itoa(len(s.sent)) + m.To, nil
 }
 
-// Name is what messages note as their gateway.
-func (s *SMS) Name() string { return "test" }
+// Health is what SetHealth has set.
+func (s *SMS) Health() domain.GatewayHealth {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.health
+}
+
+// SetHealth makes the gateway look like this.
+func (s *SMS) SetHealth(h domain.GatewayHealth) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.health = h
+}
 
 // Fail makes every later Send fail with err; nil mends it.
 func (s *SMS) Fail(err error) {

@@ -60,13 +60,18 @@ func open(t testing.TB, o sql.Options, options []Option) *sql.DB {
 	if err != nil {
 		t.Fatal(err)
 	}
+	opened.Store(db, o)
 	t.Cleanup(func() {
+		opened.Delete(db)
 		if err := db.Close(); err != nil {
 			t.Errorf("close the database: %v", err)
 		}
 	})
 	return db
 }
+
+// opened remembers how each database of a test is reached; see Dump.
+var opened sync.Map
 
 func longAgo() time.Time { return time.Unix(0, 0).UTC() }
 

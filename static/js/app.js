@@ -191,9 +191,10 @@
     if (ctx.swap === "none") return;
     const page = ctx.target === document.body || ctx.target === "body";
     arrive();
-    // A part that refreshes itself must not pull the focus away; what it has taken
-    // the focus from is another matter.
-    if (!page && ctx.request?.method !== "POST" && (!held || held.isConnected)) return;
+    // A part that refreshes itself, or follows what is being typed, must not pull
+    // the focus away; what it has taken the focus from is another matter.
+    const quiet = ctx.request?.method !== "POST" || ctx.sourceElement?.matches?.("textarea");
+    if (!page && quiet && (!held || held.isConnected)) return;
     if (page && ctx.request?.headers["HX-History-Restore-Request"] !== "true") window.scrollTo(0, 0);
     const root = page ? document : document.getElementById(ctx.target?.id) || document;
     focusOn(root.querySelector("[data-error-summary]") || root.querySelector("[autofocus]") || root.querySelector("h1, h2"));

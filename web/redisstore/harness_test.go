@@ -133,7 +133,7 @@ func checkTTLs(t *testing.T, s *redisstore.Store) (seen map[string]bool) {
 		":wrong:phone:": 120 * 24 * time.Hour, ":wrong:staff:": 24 * time.Hour, ":wrong:store:": 24 * time.Hour,
 		":send:phone:": 24 * time.Hour, ":send:staff:": time.Hour, ":send:address:": time.Hour,
 		":promo:":  24 * time.Hour,
-		"session:": time.Hour, "rate:": 15*time.Minute + time.Second, "handset": 24 * time.Hour,
+		"session:": time.Hour, "rate:": 15*time.Minute + time.Second, "handset": 24 * time.Hour, "row:": 10 * time.Second,
 	}
 	for _, key := range keys(t, s) {
 		ttl, err := s.Client().PTTL(t.Context(), key).Result()

@@ -1,5 +1,5 @@
 // Package sms holds the gateways that carry texts to customers, one file
-// each. All of them implement domain.SMS.
+// each. Each gives a domain.Gateway.
 package sms
 
 import (
@@ -35,31 +35,35 @@ type Handset struct {
 	now    func() time.Time
 }
 
-var _ domain.SMS = (*Handset)(nil)
-
 // NewHandset makes a handset that keeps its texts in outbox.
 func NewHandset(outbox Outbox, now func() time.Time) *Handset {
 	return &Handset{outbox: outbox, now: now}
 }
 
-// Name is what is noted on the message.
-func (h *Handset) Name() string { return "handset" }
+// Gateway is the handset among the gateways. It is as quick as anything, and
+// what it has taken stands on its screen: that is delivery.
+func (h *Handset) Gateway() domain.Gateway {
+	return domain.Gateway{Name: "handset", Codes: h, Messages: h, Rate: 1000, Instant: true}
+}
+
+// Health is that of a page of our own.
+func (h *Handset) Health() domain.GatewayHealth { return domain.GatewayHealth{} }
 
 // Send takes a text. Only one-time codes are kept here: they are stored
 // nowhere else, while programme messages are rows in SQL, which the page
 // reads, and would be shown twice.
-func (h *Handset) Send(ctx context.Context, m domain.SMSText) error {
+func (h *Handset) Send(ctx context.Context, m domain.SMSText) (string, error) {
 	if !m.Code {
-		return nil
+		return "", nil
 	}
 	text, err := json.Marshal(HandsetText{To: m.To, Text: m.Text, Code: m.Code, At: h.now().UTC().Truncate(time.Microsecond)})
+	if err == nil {
+		err = h.outbox.Push(ctx, text)
+	}
 	if err != nil {
-		return &domain.SMSError{Err: err}
+		return "", &domain.SMSError{Fault: domain.SMSDown, Trouble: domain.TroubleOwn, Err: err}
 	}
-	if err := h.outbox.Push(ctx, text); err != nil {
-		return &domain.SMSError{Err: err}
-	}
-	return nil
+	return "", nil
 }
 
 // Texts gives the codes that were sent of late, newest first.

@@ -27,8 +27,8 @@ func openRedis(t *testing.T) *redisstore.Store {
 func TestHandset(t *testing.T) {
 	at := time.Date(2026, 3, 14, 15, 0, 0, 123456789, time.FixedZone("MSK", 3*3600))
 	handset := sms.NewHandset(openRedis(t).Outbox(), func() time.Time { return at })
-	if handset.Name() != "handset" {
-		t.Errorf("the gateway is called %s", handset.Name())
+	if g := handset.Gateway(); g.Name != "handset" || !g.Instant {
+		t.Errorf("the gateway is %+v", g)
 	}
 	if got, err := handset.Texts(t.Context()); err != nil || len(got) != 0 {
 		t.Errorf("a new handset has %v, %v", got, err)
@@ -38,7 +38,7 @@ func TestHandset(t *testing.T) {
 		{To: "+79161234567", Text: "промокод"},
 		{To: "+79160000000", Text: "1234 — код", Code: true},
 	} {
-		if err := handset.Send(t.Context(), m); err != nil {
+		if _, err := handset.Send(t.Context(), m); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -59,7 +59,7 @@ func TestHandsetWithoutRedis(t *testing.T) {
 		t.Fatal(err)
 	}
 	var failed *domain.SMSError
-	if err := handset.Send(t.Context(), domain.SMSText{To: "+79161234567", Text: "0042", Code: true}); !errors.As(err, &failed) || failed.Ambiguous {
+	if _, err := handset.Send(t.Context(), domain.SMSText{To: "+79161234567", Text: "0042", Code: true}); !errors.As(err, &failed) || failed.Fault != domain.SMSDown {
 		t.Errorf("a text that was not kept gave %v; expected a plain failure", err)
 	}
 	if _, err := handset.Texts(t.Context()); domain.KindOf(err) != domain.Unavailable {
