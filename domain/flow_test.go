@@ -60,7 +60,9 @@ func newWorld(t *testing.T, db *sql.DB, clock *domaintest.Clock) *world {
 // one of TEST_REDIS_URL beside PostgreSQL, otherwise one in this process.
 func (w *world) newRedis() {
 	w.t.Helper()
-	redis, err := redisstore.Open(w.t.Context(), redisstore.Options{URL: w.redisURL, Prefix: "test-" + domain.RandomToken(9) + ":"})
+	redis, err := redisstore.Open(w.t.Context(), redisstore.Options{
+		URL: w.redisURL, Prefix: "test-" + domain.RandomToken(9) + ":", Deadline: time.Minute, // a busy machine has time
+	})
 	if err != nil {
 		w.t.Fatal(err)
 	}

@@ -36,11 +36,14 @@ type backend struct {
 	env  func(t testing.TB) []string
 }
 
+// embedded is the backend that needs nothing but the program.
+const embedded = "embedded"
+
 // backends are the embedded default, and PostgreSQL with Redis where the
 // environment names them. In CI a missing one fails.
 func backends(t testing.TB) []backend {
 	t.Helper()
-	all := []backend{{"embedded", func(t testing.TB) []string { return []string{"DATA_DIR=" + t.TempDir()} }}}
+	all := []backend{{embedded, func(t testing.TB) []string { return []string{"DATA_DIR=" + t.TempDir()} }}}
 	if os.Getenv("TEST_DATABASE_URL") == "" || os.Getenv("TEST_REDIS_URL") == "" {
 		if os.Getenv("CI") != "" && os.Getenv("TEST_EMBEDDED_ONLY") == "" {
 			t.Fatal("TEST_DATABASE_URL and TEST_REDIS_URL must be set in CI")
@@ -59,7 +62,12 @@ func backends(t testing.TB) []backend {
 func eachBackend(t *testing.T, f func(t *testing.T, env []string)) {
 	t.Helper()
 	for _, b := range backends(t) {
-		t.Run(b.name, func(t *testing.T) { f(t, b.env(t)) })
+		t.Run(b.name, func(t *testing.T) {
+			if b.name == embedded {
+				sqltest.SkipEmbedded(t)
+			}
+			f(t, b.env(t))
+		})
 	}
 }
 

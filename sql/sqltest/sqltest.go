@@ -27,11 +27,24 @@ func WithClock(now func() time.Time) Option { return func(o *sql.Options) { o.No
 
 // Each runs f on SQLite and on PostgreSQL, each time on a database of its
 // own. PostgreSQL is skipped where it is not at hand, except in CI; see
-// Postgres.
+// Postgres and SkipEmbedded.
 func Each(t *testing.T, f func(t *testing.T, db *sql.DB), options ...Option) {
 	t.Helper()
-	t.Run("sqlite", func(t *testing.T) { f(t, New(t, options...)) })
+	t.Run("sqlite", func(t *testing.T) {
+		SkipEmbedded(t)
+		f(t, New(t, options...))
+	})
 	t.Run("postgres", func(t *testing.T) { f(t, Postgres(t, options...)) })
+}
+
+// SkipEmbedded skips the SQLite or in-process Redis variant of a test that
+// has a variant for servers too, where TEST_SERVERS_ONLY says that another run
+// has done the embedded ones: CI's second half need not repeat its first.
+func SkipEmbedded(t testing.TB) {
+	t.Helper()
+	if os.Getenv("TEST_SERVERS_ONLY") != "" {
+		t.Skip("TEST_SERVERS_ONLY is set: the embedded variant runs elsewhere")
+	}
 }
 
 // New gives a migrated SQLite database, gone when the test ends.

@@ -15,6 +15,7 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"prilavok/domain"
+	"prilavok/sql/sqltest"
 	"prilavok/web/redisstore"
 )
 
@@ -23,11 +24,16 @@ import (
 var noon = time.Date(2026, 3, 14, 12, 0, 0, 123456000, time.UTC)
 
 // each runs a test on the in-process Redis, and on the real one of
-// TEST_REDIS_URL.
+// TEST_REDIS_URL. What is tested is what Redis answers, not when: a busy
+// machine has time. The tests of faults keep the deadline of the program.
 func each(t *testing.T, test func(t *testing.T, s *redisstore.Store)) {
 	t.Helper()
-	t.Run("in-process", func(t *testing.T) { test(t, open(t, "", "")) })
-	t.Run("real", func(t *testing.T) { test(t, open(t, realURL(t), "")) })
+	const deadline = time.Minute
+	t.Run("in-process", func(t *testing.T) {
+		sqltest.SkipEmbedded(t)
+		test(t, openWithin(t, "", "", deadline))
+	})
+	t.Run("real", func(t *testing.T) { test(t, openWithin(t, realURL(t), "", deadline)) })
 }
 
 // realURL is TEST_REDIS_URL; without it the test is skipped, or fails in CI.
@@ -56,7 +62,13 @@ func skipUnlessRequired(t *testing.T, why string) {
 // direct, where url itself may be dead by then.
 func open(t *testing.T, url, direct string) *redisstore.Store {
 	t.Helper()
-	s, err := redisstore.Open(t.Context(), redisstore.Options{URL: url, Prefix: "test-" + domain.RandomToken(9) + ":"})
+	return openWithin(t, url, direct, 0)
+}
+
+// openWithin is open with another deadline of a call.
+func openWithin(t *testing.T, url, direct string, deadline time.Duration) *redisstore.Store {
+	t.Helper()
+	s, err := redisstore.Open(t.Context(), redisstore.Options{URL: url, Prefix: "test-" + domain.RandomToken(9) + ":", Deadline: deadline})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -29,13 +29,10 @@ import (
 // DefaultPrefix begins every key unless Options say otherwise.
 const DefaultPrefix = "prilavok:"
 
-const (
-	// deadline bounds one call as a whole (waiting for a connection, dialling,
-	// greeting, command, answer), so that a dead Redis is noticed within 2 s.
-	deadline = 1800 * time.Millisecond
-	// stepTimeout bounds each of those steps.
-	stepTimeout = time.Second
-)
+// defaultDeadline bounds one call as a whole (waiting for a connection,
+// dialling, greeting, command, answer), so that a dead Redis is noticed within
+// 2 s.
+const defaultDeadline = 1800 * time.Millisecond
 
 // Options say which Redis to use.
 type Options struct {
@@ -44,26 +41,32 @@ type Options struct {
 	URL string
 	// Prefix begins every key; empty means DefaultPrefix.
 	Prefix string
+	// Deadline bounds one call as a whole; 0 means 1.8 s.
+	Deadline time.Duration
 	// Logger gets what an operator should know at the start; nil discards it.
 	Logger *slog.Logger
 }
 
 // Store is an open Redis. It is safe for concurrent use.
 type Store struct {
-	client *redis.Client
-	prefix string
-	logger *slog.Logger
-	stop   func() // ends the in-process Redis
-	server atomic.Pointer[string]
+	client   *redis.Client
+	prefix   string
+	deadline time.Duration // of one call
+	logger   *slog.Logger
+	stop     func() // ends the in-process Redis
+	server   atomic.Pointer[string]
 }
 
 // Open connects to Redis and returns when it has answered, or starts the
 // in-process one. A real Redis that may evict keys is refused: an evicted
 // counter would give back guesses that were spent.
 func Open(ctx context.Context, o Options) (*Store, error) {
-	s := &Store{prefix: o.Prefix, logger: o.Logger, stop: func() {}}
+	s := &Store{prefix: o.Prefix, deadline: o.Deadline, logger: o.Logger, stop: func() {}}
 	if s.prefix == "" {
 		s.prefix = DefaultPrefix
+	}
+	if s.deadline == 0 {
+		s.deadline = defaultDeadline
 	}
 	if s.logger == nil {
 		s.logger = slog.New(slog.DiscardHandler)
@@ -80,7 +83,7 @@ func Open(ctx context.Context, o Options) (*Store, error) {
 		return nil, errors.New("redis: the address is not understood; expected redis://, rediss:// or unix://")
 	}
 	opt.OnConnect = s.greet
-	s.client = newClient(opt)
+	s.client = s.newClient(opt)
 	if err := s.requireNoEviction(ctx); err != nil {
 		return nil, errors.Join(err, s.client.Close())
 	}
@@ -100,9 +103,10 @@ type discard struct{}
 // Printf implements the logger that go-redis wants.
 func (discard) Printf(context.Context, string, ...any) {}
 
-func newClient(opt *redis.Options) *redis.Client {
+func (s *Store) newClient(opt *redis.Options) *redis.Client {
 	silence()
-	opt.DialTimeout, opt.ReadTimeout, opt.WriteTimeout, opt.PoolTimeout = stepTimeout, stepTimeout, stepTimeout, stepTimeout
+	step := s.deadline * 5 / 9 // each of those steps: 1 s of the default
+	opt.DialTimeout, opt.ReadTimeout, opt.WriteTimeout, opt.PoolTimeout = step, step, step, step
 	opt.ContextTimeoutEnabled = true
 	// One attempt only. A command whose answer was lost may have been carried
 	// out, and asking again would have the second run find the traces of the
@@ -149,7 +153,7 @@ func (s *Store) startEmbedded(ctx context.Context) error {
 	if err := m.Start(); err != nil {
 		return fmt.Errorf("redis: in-process: %w", err)
 	}
-	s.client = newClient(&redis.Options{Addr: m.Addr(), Password: password})
+	s.client = s.newClient(&redis.Options{Addr: m.Addr(), Password: password})
 
 	done := make(chan struct{})
 	var ticker sync.WaitGroup
@@ -257,7 +261,7 @@ func (s *Store) Close() error {
 // within runs one call under the deadline. Whatever goes wrong is told as
 // Unavailable, never as an answer.
 func (s *Store) within(ctx context.Context, call func(context.Context) error) error {
-	ctx, cancel := context.WithTimeout(ctx, deadline)
+	ctx, cancel := context.WithTimeout(ctx, s.deadline)
 	defer cancel()
 	if err := call(ctx); err != nil {
 		return &domain.Error{Kind: domain.Unavailable, Message: domain.Say("error.unavailable"), Err: fmt.Errorf("redis: %w", err)}
