@@ -27,12 +27,35 @@ type Challenges interface {
 	Check(ctx context.Context, r CheckRequest) (CheckResult, error)
 	// Look reads the state for a screen and changes nothing.
 	Look(ctx context.Context, r LookRequest) (ChallengeState, error)
+	// Verdict tells what became of what Open or Check was asked for, where
+	// nobody has heard the answer. It changes nothing.
+	Verdict(ctx context.Context, r VerdictRequest) (VerdictResult, error)
+}
+
+// VerdictRequest asks what became of an event.
+type VerdictRequest struct {
+	PhoneKey string
+	VisitID  int64
+	Link     string
+	Event    string
+	Now      time.Time
+	Counted  []Budget // that it would have spent
+}
+
+// VerdictResult tells it. All empty: Redis has not heard of it, refused it
+// without counting it, or has forgotten it since.
+type VerdictResult struct {
+	ID       string       // of the challenge, where it is known
+	Check    CheckVerdict // of a check that was compared, while its challenge lasts
+	Counted  bool         // it was judged and counted
+	Restored bool         // it was put back as one that was asked
 }
 
 // LookRequest asks where a challenge stands.
 type LookRequest struct {
 	PhoneKey string
 	VisitID  int64
+	Link     string // between visit and phone
 	Now      time.Time
 	Tries    int
 	Sends    []Budget // that another SMS would spend
@@ -41,9 +64,10 @@ type LookRequest struct {
 
 // OpenRequest asks for a code to be sent.
 type OpenRequest struct {
-	PhoneKey  string // keyed hash of the phone
-	VisitID   int64
-	RequestID string // of the form: a repeated request repeats its answer and sends nothing
+	PhoneKey string // keyed hash of the phone
+	VisitID  int64
+	Link     string // between visit and phone; a challenge never outlives it
+	Event    string // under which the SMS is counted, once; the same event again is answered as before
 	// ID and Digest are used when a new challenge begins; a live challenge
 	// keeps its own, so that a resend repeats the same code.
 	ID     string
@@ -63,7 +87,7 @@ type OpenVerdict string
 // The verdicts of Open.
 const (
 	OpenSend     OpenVerdict = "send"     // send the SMS now
-	OpenRepeated OpenVerdict = "repeated" // this very request was answered before: nothing to send
+	OpenRepeated OpenVerdict = "repeated" // this very event was counted before
 	OpenWait     OpenVerdict = "wait"     // the pause is not over
 	OpenLimited  OpenVerdict = "limited"  // a budget is used up
 	OpenDone     OpenVerdict = "done"     // already verified in this visit
@@ -81,13 +105,14 @@ type OpenResult struct {
 
 // CheckRequest asks whether a typed code is right.
 type CheckRequest struct {
-	PhoneKey  string
-	VisitID   int64
-	RequestID string
-	Digest    string // of what was typed
-	Now       time.Time
-	Tries     int
-	Wrongs    []Budget // counted before the compare; a right code takes itself back
+	PhoneKey string
+	VisitID  int64
+	Link     string
+	Event    string // under which the guess is counted, once; the same event again is answered as before
+	Digest   string // of what was typed
+	Now      time.Time
+	Tries    int
+	Wrongs   []Budget // counted before the compare; a right code takes itself back
 }
 
 // CheckVerdict says how a guess was judged.
@@ -100,7 +125,7 @@ const (
 	CheckLocked  CheckVerdict = "locked"  // the challenge has no tries left; not compared
 	CheckLimited CheckVerdict = "limited" // a budget is used up; not compared
 	CheckExpired CheckVerdict = "expired" // no live challenge; not compared
-	CheckUsed    CheckVerdict = "used"    // it succeeded before, by another request; not compared
+	CheckUsed    CheckVerdict = "used"    // another event has succeeded before; not compared
 )
 
 // CheckResult is the answer of Check.
@@ -108,7 +133,7 @@ type CheckResult struct {
 	Verdict  CheckVerdict
 	ID       string    // of the challenge
 	Left     int       // tries left in this challenge, or fewer where a budget has fewer
-	Repeated bool      // this very request was answered before; nothing was counted
+	Repeated bool      // this very event was answered before; nothing was counted
 	Limit    Limit     // for CheckLimited: which; for CheckWrong: the one that this guess used up, if any
 	SentAt   time.Time // of the last SMS of the challenge
 	State    ChallengeState
@@ -171,9 +196,14 @@ func (s *Service) code(challengeID string) string {
 	}
 }
 
-// digest binds a code to phone, visit and advisor.
+// digest binds a code to phone, visit, link and advisor. Where a link has no
+// name it is of a visit from before they had one, whose code may be on its way.
 func (s *Service) digest(v Visit, code string) string {
-	return hex.EncodeToString(s.mac("guess", v.Phone, strconv.FormatInt(v.ID, 10), strconv.FormatInt(v.AdvisorID, 10), code))
+	parts := []string{"guess", v.Phone, strconv.FormatInt(v.ID, 10), strconv.FormatInt(v.AdvisorID, 10), code}
+	if v.Link != "" {
+		parts = append(parts, v.Link)
+	}
+	return hex.EncodeToString(s.mac(parts...))
 }
 
 // RandomToken gives n bytes from the system's random source in URL-safe
@@ -185,17 +215,26 @@ func RandomToken(n int) string {
 	return base64.RawURLEncoding.EncodeToString(b)
 }
 
-// CodeState gives what the code screen shows.
-func (s *Service) CodeState(ctx context.Context, a Actor, v Visit) (ChallengeState, error) {
+// CodeState gives what the code screen shows, and the visit: a right code whose
+// answer was lost on its way verifies it now.
+func (s *Service) CodeState(ctx context.Context, a Actor, v Visit, entry CodeEntry) (Visit, ChallengeState, error) {
 	if v.ContactID == nil {
-		return ChallengeState{}, nil
+		return v, ChallengeState{}, nil
 	}
-	phoneKey := s.PhoneKey(v.Phone)
-	var state ChallengeState
-	err := s.judged(ctx, func() (err error) {
+	v, err := s.settleVisit(ctx, v)
+	if err != nil {
+		return v, ChallengeState{}, err
+	}
+	state, err := s.codeState(ctx, s.codeTry(a, v, entry))
+	return v, state, err
+}
+
+func (s *Service) codeState(ctx context.Context, t codeTry) (state ChallengeState, err error) {
+	err = s.judged(ctx, func() (err error) {
 		state, err = s.Challenges.Look(ctx, LookRequest{
-			PhoneKey: phoneKey, VisitID: v.ID, Now: s.now(), Tries: s.Settings.CodeTries,
-			Sends: s.sendBudgets(phoneKey, s.addressKey(a.Address), v), Wrongs: s.wrongBudgets(phoneKey, v),
+			PhoneKey: t.phoneKey, VisitID: t.visit.ID, Link: t.visit.Link, Now: s.now(), Tries: s.Settings.CodeTries,
+			Sends:  s.sendBudgets(t.phoneKey, t.addressKey, t.visit, t.entry),
+			Wrongs: s.wrongBudgets(t.phoneKey, t.addressKey, t.visit, t.entry),
 		})
 		return err
 	})

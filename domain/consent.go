@@ -43,12 +43,14 @@ func HashConsent(title, body string) string {
 // ConsentSource is where an answer was given.
 type ConsentSource string
 
-// The sources. A yes is given to an advisor only, and confirmed by the phone;
-// a no counts from everywhere.
+// The sources. A yes is given to an advisor only. Whatever is said in a visit,
+// yes or no, counts for the person once their phone has answered there: anybody
+// can name somebody else's number.
 const (
 	FromVisit ConsentSource = "visit"
-	FromSMS   ConsentSource = "sms"  // the customer wrote STOP
-	FromPage  ConsentSource = "page" // on their own page
+	FromSMS   ConsentSource = "sms"   // the customer wrote STOP
+	FromPage  ConsentSource = "page"  // on their own page
+	FromStaff ConsentSource = "staff" // the customer asked somebody who may take it back for them
 )
 
 // Consent is the proof of one answer: which text, who, where, when, and
@@ -66,6 +68,7 @@ type Consent struct {
 	Given       bool
 	At          time.Time
 	ChallengeID *string // of the SMS code that confirmed it
+	Holds       bool    // a no that counts for the contact whatever becomes of its visit; not read back
 }
 
 // ConsentAnswer is one box of the consents form.
@@ -108,6 +111,7 @@ func (s *Service) RecordConsents(ctx context.Context, a Actor, visitID int64, an
 		for _, an := range answers {
 			given[an.DocumentID] = an.Given
 		}
+		refused := v.ConsentsAt != nil && !v.Communications
 		v.PersonalData, v.Communications = false, false
 		for _, d := range docs {
 			yes, shown := given[d.ID]
@@ -129,7 +133,7 @@ func (s *Service) RecordConsents(ctx context.Context, a Actor, visitID int64, an
 			}
 			_, err := tx.AddConsent(ctx, Consent{
 				Source: FromVisit, VisitID: v.ID, ContactID: v.ContactID, StoreID: v.StoreID, StaffID: a.ID,
-				DocumentID: d.ID, Hash: d.Hash, Given: yes, At: v.TouchedAt,
+				DocumentID: d.ID, Hash: d.Hash, Given: yes, At: v.TouchedAt, Holds: !yes && v.VerifiedAt != nil,
 			})
 			if err != nil {
 				return err
@@ -143,6 +147,12 @@ func (s *Service) RecordConsents(ctx context.Context, a Actor, visitID int64, an
 		}
 		if !v.PersonalData {
 			return s.withdraw(ctx, tx, v, a.ID)
+		}
+		if refused && v.Communications && v.VerifiedAt != nil {
+			// The phone answered before this yes was said, and confirms nothing of it.
+			if err := s.endVerification(ctx, tx, v, a.ID); err != nil {
+				return err
+			}
 		}
 		if !v.Communications && s.Settings.PromoNeedsVerifiedPhone && v.VerifiedAt == nil {
 			return s.releaseHold(ctx, tx, *v, a.ID)
@@ -162,19 +172,20 @@ func standingConsents(ctx context.Context, q Queries, visitID int64) (map[int64]
 }
 
 // withdraw erases the contact from a visit whose customer took the consent
-// back. Somebody who is known from other visits stays known, and their no is
-// put on their record: it holds for what those visits have scheduled. Only the
-// person themselves, whose phone answered, takes the name away too.
+// back. Somebody who is known from other visits stays known. Where their phone
+// has answered, their no is put on their record: it holds for what those visits
+// have scheduled, and takes the name away too. Until then anybody may stand
+// there, and the no is this visit's alone.
 func (s *Service) withdraw(ctx context.Context, tx Tx, v *Visit, staffID int64) error {
 	if v.ContactID == nil {
 		return nil
 	}
 	id, verified := *v.ContactID, v.VerifiedAt != nil
 	gone, err := s.eraseContact(ctx, tx, v, staffID)
-	if err != nil || gone {
+	if err != nil || gone || !verified {
 		return err
 	}
-	if err := tx.LinkWithdrawal(ctx, v.ID, id); err != nil || !verified {
+	if err := tx.LinkWithdrawal(ctx, v.ID, id); err != nil {
 		return err
 	}
 	c, err := tx.LockContact(ctx, id)

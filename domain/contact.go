@@ -71,7 +71,7 @@ func (s *Service) RecordContact(ctx context.Context, a Actor, visitID int64, f C
 			if _, err := s.eraseContact(ctx, tx, v, a.ID); err != nil {
 				return err
 			}
-			v.ContactID, v.Phone = &id, phone.e164
+			v.ContactID, v.Phone, v.Link = &id, phone.e164, newLink()
 			if err := tx.LinkConsents(ctx, v.ID, id); err != nil {
 				return err
 			}
@@ -128,7 +128,7 @@ func (s *Service) letGo(ctx context.Context, tx Tx, v *Visit, staffID int64) err
 	if err := s.releaseHold(ctx, tx, *v, staffID); err != nil {
 		return err
 	}
-	v.ContactID, v.Phone, v.CustomerName, v.VerifiedAt = nil, "", "", nil
+	v.ContactID, v.Phone, v.CustomerName, v.VerifiedAt, v.Link = nil, "", "", nil, ""
 	v.CodeSkipped, v.PromoPassed = false, false
 	// The page that was opened by the QR belongs to the holder of that phone.
 	v.CodeDeferred, v.SelfToken = false, ""

@@ -51,12 +51,13 @@ type Queries interface {
 	// its document.
 	VisitConsents(ctx context.Context, visitID int64) ([]Consent, error)
 	// ContactConsents gives the newest answer of a contact to each document
-	// kind; a kind that was never asked is absent. A yes counts only from a
-	// visit in which the phone was verified, a no from every visit.
+	// kind; a kind that was never asked is absent. What was said in a visit
+	// counts only once the phone has answered there.
 	ContactConsents(ctx context.Context, contactID int64) (map[ConsentKind]bool, error)
 
-	// NewestConsent gives a contact's last answer to a kind of document, whether
-	// the phone has answered or not; NotFound where there is none.
+	// NewestConsent gives a contact's last answer to a kind of document: a yes
+	// also where the phone has not answered, a no where it counts; NotFound where
+	// there is none.
 	NewestConsent(ctx context.Context, contactID int64, kind ConsentKind) (Consent, error)
 
 	// Contact gives one contact.
@@ -94,10 +95,21 @@ type Queries interface {
 	Answers(ctx context.Context, visitID int64) ([]Answer, error)
 	// CodeAttempts lists the sends and checks of a visit, oldest first.
 	CodeAttempts(ctx context.Context, visitID int64) ([]CodeAttempt, error)
+	// AskedAttempts lists those of a visit that have no verdict, the oldest
+	// first, at most limit.
+	AskedAttempts(ctx context.Context, visitID int64, limit int) ([]CodeAttempt, error)
+	// OrphanedAttempts lists those of all visits that have had no verdict since
+	// before a moment.
+	OrphanedAttempts(ctx context.Context, before time.Time, limit int) ([]CodeAttempt, error)
+	// OrphanedRefusals lists the look-ups of promo codes that have had no end
+	// since before a moment.
+	OrphanedRefusals(ctx context.Context, before time.Time, limit int) ([]PromoRefusal, error)
 	// CountedAttempts lists what limits have counted: the wrong checks since
-	// one moment and the SMS since another, oldest first.
+	// one moment and the SMS since another, oldest first; what is asked is among
+	// them.
 	CountedAttempts(ctx context.Context, wrongSince, sentSince time.Time) ([]CodeAttempt, error)
-	// CountedRefusals lists the promo codes that did not exist since a moment.
+	// CountedRefusals lists the promo codes that did not exist since a moment,
+	// and those that are being looked up.
 	CountedRefusals(ctx context.Context, since time.Time) ([]PromoRefusal, error)
 	// LimitLifts lists what supervisors have lifted since a moment.
 	LimitLifts(ctx context.Context, since time.Time) ([]LimitLift, error)
@@ -291,6 +303,9 @@ type Tx interface {
 	// LinkWithdrawal points the visit's standing refusals at a contact that
 	// the visit has let go of: the proof that this person said no.
 	LinkWithdrawal(ctx context.Context, visitID, contactID int64) error
+	// EndVerification takes the proof of the phone out of the visit, whose
+	// contact stays; the visit itself is written by SaveVisit.
+	EndVerification(ctx context.Context, visitID int64) error
 	// LinkConsents points the visit's consent rows at a contact.
 	LinkConsents(ctx context.Context, visitID, contactID int64) error
 	// UnlinkContact takes contact and phone out of the visit's consents,
@@ -325,8 +340,19 @@ type Tx interface {
 	// SetAnswers replaces a visit's answers.
 	SetAnswers(ctx context.Context, visitID int64, answers []Answer) error
 
-	// AddCodeAttempt records a send or a check.
-	AddCodeAttempt(ctx context.Context, a CodeAttempt) error
+	// AskAttempt records a send or a check that Redis is to judge, and gives it
+	// with its id; where one with its request key is on record, that one.
+	AskAttempt(ctx context.Context, a CodeAttempt) (CodeAttempt, error)
+	// FinishAttempt writes what has become of an attempt. Where the same form
+	// once more is to be judged anew, it lets go of the request key.
+	FinishAttempt(ctx context.Context, a CodeAttempt) error
+	// SettleAttempt is FinishAttempt unless there is a verdict by now.
+	SettleAttempt(ctx context.Context, a CodeAttempt) error
+	// ClaimSend is FinishAttempt for an SMS that is about to leave; false where
+	// somebody else has claimed it.
+	ClaimSend(ctx context.Context, a CodeAttempt) (bool, error)
+	// DropAttempt deletes an attempt that is not worth a record.
+	DropAttempt(ctx context.Context, id int64) error
 	// AddLimitLift records a lift; where its request id is known it gives the
 	// lift that was recorded before.
 	AddLimitLift(ctx context.Context, l LimitLift) (LimitLift, error)
@@ -334,8 +360,7 @@ type Tx interface {
 	// attempts from before a moment, and those of all refusals and lifts too.
 	ForgetPhoneKeys(ctx context.Context, before time.Time, limit int) (int, error)
 	// AddVerification records a verified phone; false when this challenge or
-	// this visit and phone is recorded already. A record of the same challenge
-	// that UnlinkContact has taken the contact out of is taken up again.
+	// this visit and phone is recorded already.
 	AddVerification(ctx context.Context, v Verification) (bool, error)
 
 	// AddPromoCode inserts a code; false when its digits are taken already.
@@ -379,8 +404,12 @@ type Tx interface {
 	// CollectGift hands a gift to its owner in a visit; false when it is not
 	// theirs to collect any more.
 	CollectGift(ctx context.Context, id, visitID int64, at time.Time) (bool, error)
-	// AddPromoRefusal records a refused attempt.
-	AddPromoRefusal(ctx context.Context, r PromoRefusal) error
+	// AddPromoRefusal records a refused attempt, or one that is being looked up.
+	AddPromoRefusal(ctx context.Context, r PromoRefusal) (int64, error)
+	// FinishPromoRefusal writes reason and code of one that was looked up.
+	FinishPromoRefusal(ctx context.Context, r PromoRefusal) error
+	// DropPromoRefusal deletes one that was being looked up, and is none.
+	DropPromoRefusal(ctx context.Context, id int64) error
 
 	// AddMessage inserts a message.
 	AddMessage(ctx context.Context, m Message) (int64, error)

@@ -97,7 +97,7 @@ func (s *Service) eraseLocked(ctx context.Context, tx Tx, contactID int64, made 
 			return err
 		}
 		if _, err := tx.AddConsent(ctx, Consent{
-			Source: source, ContactID: &contactID, DocumentID: last.DocumentID, Hash: last.Hash, At: now,
+			Source: source, ContactID: &contactID, DocumentID: last.DocumentID, Hash: last.Hash, At: now, Holds: true,
 		}); err != nil {
 			return err
 		}

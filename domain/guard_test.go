@@ -67,8 +67,8 @@ func TestUnverifiedYesDoesNotCount(t *testing.T) {
 	})
 }
 
-// The phone is taken out of the visit and comes back: it has answered, and
-// what is promised on the screen is kept.
+// The phone is taken out of the visit and comes back: what it has answered is
+// over, a new code is asked for, and what is promised on the screen is kept.
 func TestVerifiedPhoneComesBack(t *testing.T) {
 	eachWorld(t, func(t *testing.T, w *world) {
 		v := w.verified(w.anna, phoneA)
@@ -78,7 +78,13 @@ func TestVerifiedPhoneComesBack(t *testing.T) {
 				t.Fatalf("%s is verified without a code", phone)
 			}
 		}
+		w.clock.Add(5 * time.Minute)
+		sent := len(w.sms.Sent())
 		v = w.must(w.SendCode(t.Context(), w.anna, v.ID, w.request()))
+		if v.VerifiedAt != nil || len(w.sms.Sent()) != sent+1 {
+			t.Fatalf("verified at %v, %d SMS more", v.VerifiedAt, len(w.sms.Sent())-sent)
+		}
+		v = w.must(w.CheckCode(t.Context(), w.anna, v.ID, w.request(), codePattern.FindString(w.sms.Last(phoneA))))
 		if v.VerifiedAt == nil {
 			t.Fatal("the phone that has answered is asked again for ever")
 		}

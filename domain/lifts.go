@@ -51,9 +51,11 @@ func (m MetLimit) subject() string {
 	switch m.Name {
 	case LimitPhoneDay, LimitPhoneLock, LimitSendPhone:
 		return phoneSubject(m.PhoneKey)
-	case LimitStore:
+	case LimitStore, LimitSelfStore:
 		return storeSubject(m.StoreID)
-	case LimitSendAddress:
+	case LimitSelfPage:
+		return visitSubject(m.VisitID)
+	case LimitSendAddress, LimitSelfAddress, LimitSelfSendAddress:
 		return addressSubject(m.AddressKey)
 	default:
 		return staffSubject(m.StaffID)

@@ -26,6 +26,17 @@ const (
 	LimitSendAdvisor LimitName = "send_advisor" // SMS by one advisor in an hour
 	LimitSendAddress LimitName = "send_address" // SMS asked for from one client address in an hour
 
+	// What customers type and ask for on pages of their own counts for the phone
+	// as anywhere else. For advisor and store it is kept apart: somebody with a
+	// page in hand may close such pages, but never the counter. An advisor may
+	// guess there too, so it is counted for them all the same.
+	LimitSelfPage        LimitName = "self_page"         // wrong codes on one customer's page in 24 hours
+	LimitSelfAddress     LimitName = "self_address"      // wrong codes on such pages from one client address in 24 hours
+	LimitSelfAdvisor     LimitName = "self_advisor"      // on those of one advisor's visits in 24 hours
+	LimitSelfStore       LimitName = "self_store"        // on those of one store in 24 hours
+	LimitSelfSendAdvisor LimitName = "self_send_advisor" // SMS asked for on those of one advisor's visits in an hour
+	LimitSelfSendAddress LimitName = "self_send_address" // SMS asked for on such pages from one client address in an hour
+
 	LimitPromoAdvisor LimitName = "promo_advisor" // promo codes that do not exist, by one member of staff in 24 hours
 	LimitPromoStore   LimitName = "promo_store"   // the same in one store
 	LimitPromoAddress LimitName = "promo_address" // the same from one client address
@@ -45,13 +56,20 @@ type CountedKind string
 
 // What is counted.
 const (
-	CountedWrong CountedKind = "wrong" // a wrong SMS code
-	CountedSend  CountedKind = "send"  // an SMS with a code
-	CountedPromo CountedKind = "promo" // a promo code that does not exist
+	CountedWrong     CountedKind = "wrong"      // a wrong SMS code
+	CountedSend      CountedKind = "send"       // an SMS with a code
+	CountedSelfWrong CountedKind = "self_wrong" // a wrong SMS code on a customer's page, but for the phone
+	CountedSelfSend  CountedKind = "self_send"  // an SMS asked for there, but for the phone
+	CountedPromo     CountedKind = "promo"      // a promo code that does not exist
 	// CountedOffice is the same, asked by somebody who stands in no store. It
 	// leaves no row, so it is kept apart from what the rows must agree with.
 	CountedOffice CountedKind = "office"
 )
+
+// RecordedKinds are those that are rebuilt from rows, and must agree with them.
+func RecordedKinds() []CountedKind {
+	return []CountedKind{CountedWrong, CountedSend, CountedSelfWrong, CountedSelfSend, CountedPromo}
+}
 
 // Budget is how often something may happen to one subject: at most Max times
 // in any Window. With Locks it is none that refills but one that locks: each
@@ -60,7 +78,7 @@ const (
 type Budget struct {
 	Name    LimitName
 	Kind    CountedKind
-	Subject string // "phone:<keyed hash>", "staff:7", "store:3" or "address:<keyed hash>"
+	Subject string // "phone:<keyed hash>", "staff:7", "store:3", "visit:9" or "address:<keyed hash>"
 	Max     int
 	Window  time.Duration
 	Locks   []time.Duration
@@ -84,6 +102,7 @@ type Counted struct {
 	ID      string // distinguishes events of one moment
 	At      time.Time
 	Keep    time.Duration
+	Asked   bool // nobody knows yet whether it was counted; until then it is
 	Lift    bool // no event: what was counted up to At counts no more
 }
 
@@ -105,8 +124,9 @@ type Limits interface {
 	// Lift makes what was counted for the subject of a budget up to now count
 	// no more. The locks of a phone go on growing from where they were.
 	Lift(ctx context.Context, b Budget, at time.Time) error
-	// Restore puts back what was counted, unless somebody else has done it.
-	Restore(ctx context.Context, counted []Counted, now time.Time) error
+	// Restore puts back what read gives, unless somebody else has done it. It
+	// fails with ErrLimitsLost where Redis loses its memory meanwhile.
+	Restore(ctx context.Context, now time.Time, read func(context.Context) ([]Counted, error)) error
 	// Recorded lists every event that is counted, for holding them against the
 	// rows; Keep is left out.
 	Recorded(ctx context.Context) ([]Counted, error)
@@ -115,6 +135,7 @@ type Limits interface {
 func phoneSubject(phoneKey string) string     { return "phone:" + phoneKey }
 func staffSubject(id int64) string            { return "staff:" + strconv.FormatInt(id, 10) }
 func storeSubject(id int64) string            { return "store:" + strconv.FormatInt(id, 10) }
+func visitSubject(id int64) string            { return "visit:" + strconv.FormatInt(id, 10) }
 func addressSubject(addressKey string) string { return "address:" + addressKey }
 
 // addressKey is a client's address as Redis and the database know it. A
@@ -145,6 +166,18 @@ func (s *Service) budget(name LimitName, subject string) Budget {
 		b.Kind, b.Max, b.Window = CountedSend, set.CodeSendsPerAdvisor, limitShort
 	case LimitSendAddress:
 		b.Kind, b.Max, b.Window = CountedSend, set.CodeSendsPerAddress, limitShort
+	case LimitSelfPage:
+		b.Kind, b.Max = CountedSelfWrong, set.CodeSelfTriesPerPage
+	case LimitSelfAddress:
+		b.Kind, b.Max = CountedSelfWrong, set.CodeSelfTriesPerAddress
+	case LimitSelfAdvisor:
+		b.Kind, b.Max = CountedSelfWrong, set.CodeSelfTriesPerAdvisor
+	case LimitSelfStore:
+		b.Kind, b.Max = CountedSelfWrong, set.CodeSelfTriesPerStore
+	case LimitSelfSendAdvisor:
+		b.Kind, b.Max, b.Window = CountedSelfSend, set.CodeSendsPerAdvisor, limitShort
+	case LimitSelfSendAddress:
+		b.Kind, b.Max, b.Window = CountedSelfSend, set.CodeSendsPerAddress, limitShort
 	case LimitPromoAdvisor:
 		b.Kind, b.Max = CountedPromo, set.PromoTriesPerAdvisor
 	case LimitPromoStore:
@@ -162,27 +195,32 @@ func (s *Service) kept(kind CountedKind, subject string) time.Duration {
 	switch {
 	case kind == CountedWrong && whose == "phone":
 		return s.phoneKept()
-	case kind == CountedSend && whose != "phone":
+	case kind == CountedSend && whose != "phone", kind == CountedSelfSend:
 		return limitShort
 	default:
 		return limitDay
 	}
 }
 
-// wrongBudgets are those that a wrong code spends.
-func (s *Service) wrongBudgets(phoneKey string, v Visit) []Budget {
-	return []Budget{
-		s.budget(LimitPhoneDay, phoneSubject(phoneKey)), s.budget(LimitPhoneLock, phoneSubject(phoneKey)),
-		s.budget(LimitAdvisor, staffSubject(v.AdvisorID)), s.budget(LimitStore, storeSubject(v.StoreID)),
+// wrongBudgets are those that a wrong code spends, those of the phone first.
+func (s *Service) wrongBudgets(phoneKey, addressKey string, v Visit, entry CodeEntry) []Budget {
+	phone := []Budget{s.budget(LimitPhoneDay, phoneSubject(phoneKey)), s.budget(LimitPhoneLock, phoneSubject(phoneKey))}
+	if entry == EntrySelf {
+		return append(phone,
+			s.budget(LimitSelfPage, visitSubject(v.ID)), s.budget(LimitSelfAddress, addressSubject(addressKey)),
+			s.budget(LimitSelfAdvisor, staffSubject(v.AdvisorID)), s.budget(LimitSelfStore, storeSubject(v.StoreID)))
 	}
+	return append(phone, s.budget(LimitAdvisor, staffSubject(v.AdvisorID)), s.budget(LimitStore, storeSubject(v.StoreID)))
 }
 
-// sendBudgets are those that an SMS with a code spends.
-func (s *Service) sendBudgets(phoneKey, addressKey string, v Visit) []Budget {
-	return []Budget{
-		s.budget(LimitSendPhone, phoneSubject(phoneKey)), s.budget(LimitSendAdvisor, staffSubject(v.AdvisorID)),
-		s.budget(LimitSendAddress, addressSubject(addressKey)),
+// sendBudgets are those that an SMS with a code spends, that of the phone
+// first.
+func (s *Service) sendBudgets(phoneKey, addressKey string, v Visit, entry CodeEntry) []Budget {
+	phone := []Budget{s.budget(LimitSendPhone, phoneSubject(phoneKey))}
+	if entry == EntrySelf {
+		return append(phone, s.budget(LimitSelfSendAdvisor, staffSubject(v.AdvisorID)), s.budget(LimitSelfSendAddress, addressSubject(addressKey)))
 	}
+	return append(phone, s.budget(LimitSendAdvisor, staffSubject(v.AdvisorID)), s.budget(LimitSendAddress, addressSubject(addressKey)))
 }
 
 // promoBudgets are those that an unknown promo code spends. Whoever stands in
@@ -195,6 +233,14 @@ func (s *Service) promoBudgets(a Actor) []Budget {
 	}
 	return []Budget{
 		own, s.budget(LimitPromoStore, storeSubject(a.StoreID)), s.budget(LimitPromoAddress, addressSubject(s.addressKey(a.Address))),
+	}
+}
+
+// refusalBudgets are those that a refusal on record has spent.
+func (s *Service) refusalBudgets(r PromoRefusal) []Budget {
+	return []Budget{
+		s.budget(LimitPromoAdvisor, staffSubject(r.StaffID)), s.budget(LimitPromoStore, storeSubject(r.StoreID)),
+		s.budget(LimitPromoAddress, addressSubject(r.AddressKey)),
 	}
 }
 
@@ -222,11 +268,7 @@ func (s *Service) judged(ctx context.Context, call func() error) error {
 	if err := call(); !errors.Is(err, ErrLimitsLost) {
 		return err
 	}
-	counted, err := s.countedRows(ctx)
-	if err != nil {
-		return err
-	}
-	if err = s.Limits.Restore(ctx, counted, s.now()); err == nil {
+	if err = s.Limits.Restore(ctx, s.now(), s.countedRows); err == nil {
 		err = call()
 	}
 	if errors.Is(err, ErrLimitsLost) {
@@ -252,25 +294,20 @@ func (s *Service) countedRows(ctx context.Context) ([]Counted, error) {
 		return nil, err
 	}
 	var out []Counted
-	add := func(id int64, at time.Time, budgets ...Budget) {
-		for _, b := range budgets {
-			if at.After(now.Add(-b.Keep)) {
-				out = append(out, Counted{Kind: b.Kind, Subject: b.Subject, ID: "row:" + strconv.FormatInt(id, 10), At: at, Keep: b.Keep})
+	add := func(id int64, at time.Time, asked bool, budgets []Budget) {
+		for i, b := range budgets {
+			// The two budgets of a phone count the same events.
+			again := i > 0 && b.Kind == budgets[i-1].Kind && b.Subject == budgets[i-1].Subject
+			if !again && at.After(now.Add(-b.Keep)) {
+				out = append(out, Counted{Kind: b.Kind, Subject: b.Subject, ID: event(id), At: at, Keep: b.Keep, Asked: asked})
 			}
 		}
 	}
 	for _, at := range attempts {
-		v := Visit{AdvisorID: at.StaffID, StoreID: at.StoreID}
-		if at.Kind == AttemptSend {
-			add(at.ID, at.At, s.sendBudgets(at.PhoneKey, at.AddressKey, v)...)
-		} else {
-			// The two budgets of a phone count the same events.
-			add(at.ID, at.At, s.wrongBudgets(at.PhoneKey, v)[1:]...)
-		}
+		add(at.ID, at.At, at.Verdict == VerdictAsked, s.attemptBudgets(at))
 	}
 	for _, r := range refusals {
-		add(r.ID, r.At, s.budget(LimitPromoAdvisor, staffSubject(r.StaffID)), s.budget(LimitPromoStore, storeSubject(r.StoreID)),
-			s.budget(LimitPromoAddress, addressSubject(r.AddressKey)))
+		add(r.ID, r.At, r.Reason == ReasonAsked, s.refusalBudgets(r))
 	}
 	for _, l := range lifts {
 		b := s.budget(l.Name, l.Subject)

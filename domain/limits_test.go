@@ -80,7 +80,7 @@ func TestPhoneCode_04_NothingGivesAGuessBack(t *testing.T) {
 		if _, err := w.SendCode(t.Context(), w.timur, v.ID, w.request()); domain.KindOf(err) != domain.Limited {
 			t.Errorf("an SMS whose code nobody may type: %v", err)
 		}
-		if state, err := w.CodeState(t.Context(), w.timur, v); err != nil || state.Barred.Name == "" || state.Live {
+		if _, state, err := w.CodeState(t.Context(), w.timur, v, domain.EntryAdvisor); err != nil || state.Barred.Name == "" || state.Live {
 			t.Errorf("the screen: %+v, %v", state, err)
 		}
 	})
@@ -143,7 +143,7 @@ func TestLocksGrow(t *testing.T) {
 				w.clock.Add(5 * time.Minute)
 			}
 			v := w.contacted(w.anna, phoneA)
-			state, err := w.CodeState(t.Context(), w.anna, v)
+			_, state, err := w.CodeState(t.Context(), w.anna, v, domain.EntryAdvisor)
 			if err != nil || state.Barred.Name == "" {
 				t.Fatalf("lock %d: %+v, %v", n+1, state, err)
 			}
@@ -169,7 +169,7 @@ func TestSendBudgets(t *testing.T) {
 		}
 		// Elsewhere it is the same phone, and the screen says so before a press.
 		other := w.contacted(w.timur, phoneA)
-		if state, err := w.CodeState(t.Context(), w.timur, other); err != nil || state.Silent.Name != domain.LimitSendPhone {
+		if _, state, err := w.CodeState(t.Context(), w.timur, other, domain.EntryAdvisor); err != nil || state.Silent.Name != domain.LimitSendPhone {
 			t.Errorf("%+v, %v", state, err)
 		}
 		w.Settings.CodeSendsPerAdvisor = 6
@@ -288,7 +288,7 @@ func TestLimitsSurviveALostRedis(t *testing.T) {
 		}
 		standing := func() (out []string) {
 			for _, o := range visits {
-				s, err := w.CodeState(t.Context(), o.a, o.v)
+				_, s, err := w.CodeState(t.Context(), o.a, o.v, domain.EntryAdvisor)
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -302,7 +302,7 @@ func TestLimitsSurviveALostRedis(t *testing.T) {
 		var wg sync.WaitGroup
 		for range 8 {
 			wg.Go(func() {
-				if _, err := w.CodeState(t.Context(), visits[0].a, visits[0].v); err != nil {
+				if _, _, err := w.CodeState(t.Context(), visits[0].a, visits[0].v, domain.EntryAdvisor); err != nil {
 					t.Error(err)
 				}
 			})

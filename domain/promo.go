@@ -116,9 +116,9 @@ func (s *Service) ApplyPromo(ctx context.Context, a Actor, visitID int64, typed 
 		return Redemption{}, invalid("promo", "promo.empty")
 	}
 	code, refusal := readPromoCode(typed)
-	guess, err := s.spendPromo(ctx, a, refusal)
+	guess, err := s.spendPromo(ctx, a, &visitID, refusal)
 	if err != nil {
-		return Redemption{}, s.orLimited(ctx, a, &visitID, err)
+		return Redemption{}, err
 	}
 	var held Redemption
 	_, err = s.change(ctx, a, visitID, func(ctx context.Context, tx Tx, v *Visit) error {
@@ -165,17 +165,14 @@ func (s *Service) ApplyPromo(ctx context.Context, a Actor, visitID int64, typed 
 		}
 		return s.hold(ctx, tx, v, a, p, &held)
 	})
-	if err := guess.settle(ctx, err); err != nil {
-		return Redemption{}, err
-	}
 	var r *Refusal
 	if errors.As(err, &r) {
-		if err := s.recordRefusal(ctx, a, &visitID, r); err != nil {
+		if err := guess.record(ctx, s, a, &visitID, r); err != nil {
 			return Redemption{}, err
 		}
 		return Redemption{}, &Error{Kind: Invalid, Message: Say("error.check_form"), Fields: map[string]Text{"promo": r.Text()}, Err: r}
 	}
-	return held, err
+	return held, errors.Join(err, guess.settle(ctx, nil))
 }
 
 // PassPromo leaves the promo step, with a code or without.
@@ -209,20 +206,15 @@ func (s *Service) LookUpPromo(ctx context.Context, a Actor, typed string) (Promo
 		return PromoAnswer{}, invalid("promo", "promo.empty")
 	}
 	code, refusal := readPromoCode(typed)
-	guess, err := s.spendPromo(ctx, a, refusal)
+	guess, err := s.spendPromo(ctx, a, nil, refusal)
 	if err != nil {
-		return PromoAnswer{}, s.orLimited(ctx, a, nil, err)
+		return PromoAnswer{}, err
 	}
 	ans, err := s.lookUp(ctx, a, code, refusal)
 	if err == nil && ans.Refusal != nil {
-		err = guess.settle(ctx, ans.Refusal)
-	} else {
-		err = errors.Join(err, guess.settle(ctx, nil))
+		return ans, guess.record(ctx, s, a, nil, ans.Refusal)
 	}
-	if err == nil && ans.Refusal != nil && a.StoreID != 0 {
-		err = s.recordRefusal(ctx, a, nil, ans.Refusal)
-	}
-	return ans, err
+	return ans, errors.Join(err, guess.settle(ctx, nil))
 }
 
 func (s *Service) lookUp(ctx context.Context, a Actor, code string, refusal *Refusal) (PromoAnswer, error) {

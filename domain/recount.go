@@ -48,8 +48,12 @@ func (s *Service) RecountLimits(ctx context.Context) ([]Difference, error) {
 	}
 	type sums struct{ redis, rows int }
 	all := map[subject]sums{}
+	// What is asked may be counted or not.
+	asked := map[string]bool{}
 	for _, c := range counted {
-		if !c.Lift {
+		if c.Asked {
+			asked[string(c.Kind)+c.ID] = true
+		} else if !c.Lift {
 			sum := all[subject{c.Kind, c.Subject}]
 			sum.rows++
 			all[subject{c.Kind, c.Subject}] = sum
@@ -57,7 +61,7 @@ func (s *Service) RecountLimits(ctx context.Context) ([]Difference, error) {
 	}
 	for _, c := range recorded {
 		// What has grown too old is cleared away only when something is counted.
-		if !c.Lift && c.At.After(s.now().Add(-s.kept(c.Kind, c.Subject))) {
+		if !c.Lift && !asked[string(c.Kind)+c.ID] && c.At.After(s.now().Add(-s.kept(c.Kind, c.Subject))) {
 			sum := all[subject{c.Kind, c.Subject}]
 			sum.redis++
 			all[subject{c.Kind, c.Subject}] = sum

@@ -27,6 +27,7 @@ const (
 	ReasonUnverified  Reason = "unverified"   // the phone is not verified (a setting)
 	ReasonDiscountOff Reason = "discount_off" // the programme gives no discounts now
 	ReasonLimited     Reason = "limited"      // too many unknown codes before it; it was not looked up
+	ReasonAsked       Reason = "asked"        // no refusal: it is being looked up, and nobody knows yet; never shown
 )
 
 // PromoRefusal is one refused attempt. What was typed is not kept: it may be
@@ -130,12 +131,20 @@ func orRefusal(err error, r *Refusal) error {
 	return r
 }
 
+// refusalRow begins the row of a refusal.
+func (s *Service) refusalRow(a Actor, visitID *int64, reason Reason) PromoRefusal {
+	return PromoRefusal{VisitID: visitID, StoreID: a.StoreID, StaffID: a.ID, Reason: reason, AddressKey: s.addressKey(a.Address), At: s.now()}
+}
+
 // recordRefusal stores a refusal in a transaction of its own, because the one
 // that found it was rolled back.
 func (s *Service) recordRefusal(ctx context.Context, a Actor, visitID *int64, r *Refusal) error {
-	row := PromoRefusal{VisitID: visitID, StoreID: a.StoreID, StaffID: a.ID, Reason: r.Reason, AddressKey: s.addressKey(a.Address), At: s.now()}
+	row := s.refusalRow(a, visitID, r.Reason)
 	if r.Code != nil {
 		row.PromoCodeID = &r.Code.ID
 	}
-	return s.DB.InTx(ctx, func(ctx context.Context, tx Tx) error { return tx.AddPromoRefusal(ctx, row) })
+	return s.DB.InTx(ctx, func(ctx context.Context, tx Tx) error {
+		_, err := tx.AddPromoRefusal(ctx, row)
+		return err
+	})
 }

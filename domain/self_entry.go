@@ -93,13 +93,13 @@ func (s *Service) SelfEntry(ctx context.Context, token, address string) (SelfEnt
 	}
 	e := SelfEntry{Visit: v, Store: store, Brand: programme.Brand}
 	if v.VerifiedAt == nil {
-		e.State, err = s.CodeState(ctx, selfActor(v, address), v)
+		e.Visit, e.State, err = s.CodeState(ctx, selfActor(v, address), v, EntrySelf)
 	}
 	return e, selfWords(err)
 }
 
 // SelfSend sends the customer a code at their own wish, or the same one again,
-// within the budgets of the visit's advisor.
+// within budgets of their own.
 func (s *Service) SelfSend(ctx context.Context, token, requestID, address string) error {
 	v, err := s.selfVisit(ctx, token)
 	if err != nil || v.VerifiedAt != nil {
@@ -137,8 +137,9 @@ func (s *Service) mayAskLater(ctx context.Context, v Visit) error {
 	return nil
 }
 
-// SelfCheck judges the code that the customer typed. Wrong ones count as the
-// advisor's do: the page may be in the advisor's own hand.
+// SelfCheck judges the code that the customer typed. Wrong ones count for the
+// phone as anywhere, and for advisor and store among those of such pages: they
+// may be in the advisor's own hand.
 func (s *Service) SelfCheck(ctx context.Context, token, requestID, typed, address string) error {
 	v, err := s.selfVisit(ctx, token)
 	if err != nil || v.VerifiedAt != nil {
@@ -148,8 +149,8 @@ func (s *Service) SelfCheck(ctx context.Context, token, requestID, typed, addres
 	return selfWords(err)
 }
 
-// selfActor stands for the customer: the advisor's and the store's budgets,
-// the customer's own address, and no right to anything else.
+// selfActor stands for the customer: the visit's advisor and store, the
+// customer's own address, and no right to anything else.
 func selfActor(v Visit, address string) Actor {
 	return Actor{Staff: Staff{ID: v.AdvisorID}, StoreID: v.StoreID, Address: address}
 }

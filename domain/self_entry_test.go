@@ -398,7 +398,7 @@ func TestPassedAfterSMS(t *testing.T) {
 			w.clock.Add(pause)
 			w.must(w.SendCode(t.Context(), w.anna, v.ID, w.request()))
 		}
-		state, err := w.CodeState(t.Context(), w.anna, v)
+		_, state, err := w.CodeState(t.Context(), w.anna, v, domain.EntryAdvisor)
 		if err != nil || !state.Unanswered() {
 			t.Errorf("after three SMS: %+v, %v", state, err)
 		}

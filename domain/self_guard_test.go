@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"prilavok/domain"
+	"prilavok/sql/sqltest"
 )
 
 // Each test here is a way round a promise that the customer's own page, or a
@@ -43,7 +44,7 @@ func TestRefusalsHideNoOtherLimit(t *testing.T) {
 		}
 		err = w.DB.InTx(t.Context(), func(ctx context.Context, tx domain.Tx) error {
 			for range 501 {
-				if err := tx.AddCodeAttempt(ctx, refused); err != nil {
+				if err := sqltest.AddAttempt(ctx, tx, refused); err != nil {
 					return err
 				}
 			}

@@ -14,14 +14,19 @@ type Settings struct {
 	CodeTriesPerDay int             // wrong guesses per phone and 24 hours
 	CodeResendAfter []time.Duration // pause after the 1st, 2nd, … SMS; the last one repeats
 
-	CodeLockAfter       int             // wrong guesses per phone in 90 days from lock to lock
-	CodeLocks           []time.Duration // of the 1st, 2nd, … lock of a phone; the last one repeats
-	CodeTriesPerAdvisor int             // wrong guesses per advisor and 24 hours
-	CodeTriesPerStore   int             // wrong guesses per store and 24 hours
-	CodeSendsPerPhone   int             // SMS per phone and 24 hours
-	CodeSendsPerAdvisor int             // SMS per advisor and hour
-	CodeSendsPerAddress int             // SMS per client address and hour
-	CodeLater           time.Duration   // how long after a visit the customer may still verify by themselves
+	CodeLockAfter           int             // wrong guesses per phone in 90 days from lock to lock
+	CodeLocks               []time.Duration // of the 1st, 2nd, … lock of a phone; the last one repeats
+	CodeTriesPerAdvisor     int             // wrong guesses per advisor and 24 hours
+	CodeTriesPerStore       int             // wrong guesses per store and 24 hours
+	CodeSelfTriesPerPage    int             // wrong guesses on one customer's page and 24 hours
+	CodeSelfTriesPerAddress int             // on such pages per client address and 24 hours
+	CodeSelfTriesPerAdvisor int             // on those of one advisor's visits and 24 hours
+	CodeSelfTriesPerStore   int             // on those of one store and 24 hours
+
+	CodeSendsPerPhone   int           // SMS per phone and 24 hours
+	CodeSendsPerAdvisor int           // SMS per advisor and hour
+	CodeSendsPerAddress int           // SMS per client address and hour
+	CodeLater           time.Duration // how long after a visit the customer may still verify by themselves
 
 	PromoHold               time.Duration // how long a use stays reserved for a visit
 	PromoNeedsVerifiedPhone bool
@@ -59,6 +64,10 @@ func DefaultSettings() Settings {
 		CodeLocks:                []time.Duration{24 * time.Hour, 72 * time.Hour, 168 * time.Hour, 720 * time.Hour},
 		CodeTriesPerAdvisor:      10,
 		CodeTriesPerStore:        50,
+		CodeSelfTriesPerPage:     5,
+		CodeSelfTriesPerAddress:  20,
+		CodeSelfTriesPerAdvisor:  20,
+		CodeSelfTriesPerStore:    50,
 		CodeSendsPerPhone:        5,
 		CodeSendsPerAdvisor:      60,
 		CodeSendsPerAddress:      240,

@@ -3,46 +3,9 @@ package domain
 import (
 	"context"
 	"fmt"
-	"slices"
 	"strconv"
 	"strings"
 	"time"
-)
-
-// CodeAttempt is one send or check on record: never the code. From these rows
-// the limits are rebuilt, reports are made, and invented customers show.
-type CodeAttempt struct {
-	ID          int64
-	VisitID     int64
-	StoreID     int64
-	StaffID     int64  // of the visit's advisor
-	ChallengeID string // empty where none was live
-	Kind        AttemptKind
-	Entry       CodeEntry
-	Verdict     string // an OpenVerdict, a CheckVerdict, "failed" for a gateway that refused, "unclear" for one that may have sent
-	AfterSend   time.Duration
-	PhoneKey    string    // keyed hash; emptied when no limit needs it any more
-	AddressKey  string    // keyed hash of the client's address
-	LimitMet    LimitName // the limit that refused it, or that this wrong guess used up
-	At          time.Time
-}
-
-// CodeEntry is where a code is asked for and typed.
-type CodeEntry string
-
-// The two places.
-const (
-	EntryAdvisor CodeEntry = "advisor" // on the advisor's screen
-	EntrySelf    CodeEntry = "self"    // on the customer's own phone, out of the advisor's hearing
-)
-
-// AttemptKind tells a sending from a check.
-type AttemptKind string
-
-// The kinds of CodeAttempt.
-const (
-	AttemptSend  AttemptKind = "send"
-	AttemptCheck AttemptKind = "check"
 )
 
 // Verification is the proof that a phone answered.
@@ -90,18 +53,11 @@ type codeTry struct {
 	entry      CodeEntry
 	phoneKey   string
 	addressKey string
+	attempt    CodeAttempt // as it is on record
 }
 
 func (s *Service) codeTry(a Actor, v Visit, entry CodeEntry) codeTry {
 	return codeTry{Actor: a, visit: v, entry: entry, phoneKey: s.PhoneKey(v.Phone), addressKey: s.addressKey(a.Address)}
-}
-
-// attempt begins the row of what is tried.
-func (t codeTry) attempt(kind AttemptKind, verdict, challengeID string) CodeAttempt {
-	return CodeAttempt{
-		VisitID: t.visit.ID, StoreID: t.visit.StoreID, StaffID: t.visit.AdvisorID, ChallengeID: challengeID,
-		Kind: kind, Entry: t.entry, Verdict: verdict, PhoneKey: t.phoneKey, AddressKey: t.addressKey,
-	}
 }
 
 func (s *Service) sendCode(ctx context.Context, t codeTry, requestID string) (Visit, error) {
@@ -123,53 +79,123 @@ func (s *Service) sendCode(ctx context.Context, t codeTry, requestID string) (Vi
 	// From here a budget may be spent and an SMS paid for; the browser hanging
 	// up must not leave it without a record.
 	ctx = context.WithoutCancel(ctx)
-	id := RandomToken(16)
-	var res OpenResult
-	err = s.judged(ctx, func() (err error) {
-		res, err = s.Challenges.Open(ctx, OpenRequest{
-			PhoneKey: t.phoneKey, VisitID: v.ID, RequestID: requestID,
-			ID: id, Digest: s.digest(v, s.code(id)), Now: s.now(),
-			Lifetime: s.Settings.CodeLifetime, ResendAfter: s.Settings.CodeResendAfter, Tries: s.Settings.CodeTries,
-			Sends: s.sendBudgets(t.phoneKey, t.addressKey, v), Wrongs: s.wrongBudgets(t.phoneKey, v),
-		})
-		return err
-	})
+	if v, err := s.askNext(ctx, &t, AttemptSend, requestKey(AttemptSend, requestID, "")); err != nil || v.VerifiedAt != nil {
+		return v, err
+	}
+	if at := t.attempt; at.Verdict != VerdictAsked && at.Verdict != VerdictUnsent {
+		return v, nil // the same form once more
+	}
+	res, err := s.open(ctx, t)
 	if err != nil {
 		return v, err
 	}
-	attempt := t.attempt(AttemptSend, string(res.Verdict), res.ID)
+	at := &t.attempt
+	at.Verdict, at.ChallengeID, at.LimitMet = string(res.Verdict), res.ID, res.Limit.Name
 	switch res.Verdict {
-	case OpenRepeated:
-		return v, nil
 	case OpenDone:
-		// The phone has answered, but the visit does not say so: the record
-		// was lost on its way, or the phone was changed and changed back.
-		return s.recordVerified(ctx, t, attempt, true)
+		if err := s.finish(ctx, *at); err != nil {
+			return v, err
+		}
+		return s.unproved(ctx, t, requestID)
 	case OpenWait:
 		err = &Error{Kind: Limited, Message: Say("code.wait", "Count", seconds(res.Wait)), RetryAfter: res.Wait}
-		return v, orFailure(err, s.recordAttempt(ctx, attempt))
+		return v, orFailure(err, s.finish(ctx, *at))
 	case OpenLimited:
-		attempt.LimitMet = res.Limit.Name
-		return v, orFailure(limited(res.Limit), s.recordAttempt(ctx, attempt))
+		return v, orFailure(limited(res.Limit), s.finish(ctx, *at))
 	}
-	m, err := s.sendCodeText(ctx, &t, store, programme, res.ID)
+	if at.ChallengeID == "" {
+		// It was counted, and its challenge is over by now.
+		at.Verdict = VerdictUnsent
+		return v, orFailure(formStale(), s.finish(ctx, *at))
+	}
+	m, claimed, err := s.sendCodeText(ctx, &t, store, programme)
 	if err != nil {
 		// Nothing was sent, but Redis has counted it, and the rows must agree.
-		attempt.Verdict = "failed"
-		return t.visit, orFailure(err, s.recordAttempt(ctx, attempt))
+		at.Verdict = VerdictFailed
+		return t.visit, orFailure(err, s.finish(ctx, *at))
+	}
+	if !claimed {
+		return v, nil // the same form, at the same moment
 	}
 	switch m.State {
 	case MessageUndelivered:
-		attempt.Verdict = "failed"
+		at.Verdict = VerdictFailed
 	case MessageUnknown:
-		attempt.Verdict = "unclear"
+		at.Verdict = VerdictUnclear
 	}
-	err = s.recordSend(ctx, &t, attempt, m)
+	err = s.recordSend(ctx, &t, m)
 	v = t.visit
-	if attempt.Verdict == "failed" {
+	if at.Verdict == VerdictFailed {
 		return v, &Error{Kind: Unavailable, Message: Say("code.gateway_failed"), Err: err}
 	}
 	return v, err
+}
+
+// askNext writes what Redis has judged in this visit and nobody has heard, and
+// then asks. Where that has verified the visit, nothing is asked any more.
+func (s *Service) askNext(ctx context.Context, t *codeTry, kind AttemptKind, key string) (Visit, error) {
+	v, err := s.settleVisit(ctx, t.visit)
+	if err != nil || v.VerifiedAt != nil {
+		return v, err
+	}
+	return v, s.ask(ctx, t, kind, key)
+}
+
+// unproved goes on where Redis says that the phone has answered and the visit
+// does not. Either the record of that is on its way, or it was lost for good:
+// then the phone has to answer a new challenge, which a new link begins.
+func (s *Service) unproved(ctx context.Context, t codeTry, requestID string) (Visit, error) {
+	v, err := s.settleVisit(ctx, t.visit)
+	if err != nil || v.VerifiedAt != nil {
+		return v, err
+	}
+	err = s.DB.InTx(ctx, func(ctx context.Context, tx Tx) error {
+		if v, err = tx.LockVisit(ctx, v.ID); err != nil || v.VerifiedAt != nil {
+			return err
+		}
+		if err := stillAsked(v, t.visit); err != nil {
+			return err
+		}
+		v.Link = newLink()
+		return tx.SaveVisit(ctx, v)
+	})
+	if err != nil || v.VerifiedAt != nil {
+		return v, err
+	}
+	t.visit = v
+	return s.sendCode(ctx, t, requestID)
+}
+
+// answeredBefore repeats the answer to a form that was judged before.
+func (s *Service) answeredBefore(ctx context.Context, t codeTry) (Visit, error) {
+	v, err := s.DB.Visit(ctx, t.visit.ID)
+	if err != nil || v.VerifiedAt != nil {
+		return v, err
+	}
+	res := CheckResult{Verdict: CheckVerdict(t.attempt.Verdict)}
+	if res.Verdict == CheckWrong {
+		state, err := s.codeState(ctx, t)
+		if err != nil {
+			return v, err
+		}
+		res.Left, res.Limit = state.Left, state.Barred
+	}
+	return v, codeRefused(res)
+}
+
+// open asks Redis for an SMS.
+func (s *Service) open(ctx context.Context, t codeTry) (res OpenResult, err error) {
+	v, id := t.visit, RandomToken(16)
+	err = s.judged(ctx, func() (err error) {
+		res, err = s.Challenges.Open(ctx, OpenRequest{
+			PhoneKey: t.phoneKey, VisitID: v.ID, Link: v.Link, Event: event(t.attempt.ID),
+			ID: id, Digest: s.digest(v, s.code(id)), Now: s.now(),
+			Lifetime: s.Settings.CodeLifetime, ResendAfter: s.Settings.CodeResendAfter, Tries: s.Settings.CodeTries,
+			Sends: s.attemptBudgets(t.attempt), Wrongs: s.wrongBudgets(t.phoneKey, t.addressKey, v, t.entry),
+		})
+		return err
+	})
+	return res, err
 }
 
 // orFailure gives what a person is told, unless even its record failed.
@@ -184,25 +210,29 @@ func orFailure(told, failure error) error {
 // gives it back as the gateways answered. The row comes first: the report of
 // a quick gateway must find it, and what was sent before a crash must show.
 // The text asks to read the code to the advisor only where an advisor may type
-// it.
-func (s *Service) sendCodeText(ctx context.Context, t *codeTry, store Store, p Programme, challengeID string) (Message, error) {
-	kind, now := CodeMessage, s.now()
+// it. Of the same form twice only one claims the attempt.
+func (s *Service) sendCodeText(ctx context.Context, t *codeTry, store Store, p Programme) (m Message, claimed bool, err error) {
+	kind, now, challengeID := CodeMessage, s.now(), t.attempt.ChallengeID
 	if store.SelfEntry || t.entry == EntrySelf {
 		kind = SelfCodeMessage
 	}
 	values := map[string]string{"code": s.code(challengeID), "brand": p.Brand, "store": store.Name}
-	m := Message{
+	m = Message{
 		Channel: CodeChannel, Kind: kind, ProgrammeID: t.visit.ProgrammeID, ContactID: *t.visit.ContactID, Phone: t.visit.Phone,
 		VisitID: t.visit.ID, StoreID: t.visit.StoreID, ChallengeID: challengeID, Language: t.visit.Language,
 		State: MessageSending, DueAt: now, SendingAt: &now, CreatedAt: now,
 	}
 	var text string
-	err := s.DB.InTx(ctx, func(ctx context.Context, tx Tx) error {
+	err = s.DB.InTx(ctx, func(ctx context.Context, tx Tx) error {
 		v, err := tx.LockVisit(ctx, t.visit.ID)
 		if err != nil {
 			return err
 		}
 		if err := stillAsked(v, t.visit); err != nil {
+			return err
+		}
+		t.attempt.Verdict = string(OpenSend)
+		if claimed, err = tx.ClaimSend(ctx, t.attempt); err != nil || !claimed {
 			return err
 		}
 		template, err := newestTemplate(ctx, tx, m)
@@ -214,12 +244,12 @@ func (s *Service) sendCodeText(ctx context.Context, t *codeTry, store Store, p P
 		m.ID, err = tx.AddMessage(ctx, m)
 		return err
 	})
-	if err != nil {
-		return m, err
+	if err != nil || !claimed {
+		return m, false, err
 	}
 	h := s.handCode(ctx, SMSText{MessageID: m.ID, To: m.Phone, Text: text, Code: true, Validity: s.Settings.CodeLifetime})
 	outcome(&m, h, s.now())
-	return m, nil
+	return m, true, nil
 }
 
 // stillAsked tells whether a visit, as it is now, may still send the code that
@@ -228,7 +258,7 @@ func (s *Service) sendCodeText(ctx context.Context, t *codeTry, store Store, p P
 // keeps the contact.
 func stillAsked(v, asked Visit) error {
 	switch {
-	case v.ContactID == nil, *v.ContactID != *asked.ContactID, v.Phone != asked.Phone, asked.SelfToken != "" && v.SelfToken != asked.SelfToken:
+	case v.ContactID == nil, *v.ContactID != *asked.ContactID, v.Link != asked.Link, v.Phone != asked.Phone, asked.SelfToken != "" && v.SelfToken != asked.SelfToken:
 		return &Error{Kind: Conflict, Message: Say("code.phone_changed")}
 	case !v.Communications:
 		return &Error{Kind: Conflict, Message: Say("code.no_consent")}
@@ -271,10 +301,9 @@ func (s *Service) CodeDelivery(ctx context.Context, v Visit) (*CodeDelivery, err
 	return &d, nil
 }
 
-// recordSend stores a send. The first one of a phone in a visit draws the
-// token of the customer's own page, which a resend leaves as it is.
-func (s *Service) recordSend(ctx context.Context, t *codeTry, at CodeAttempt, m Message) error {
-	at.At = s.now()
+// recordSend stores how a send ended. The first one of a phone in a visit draws
+// the token of the customer's own page, which a resend leaves as it is.
+func (s *Service) recordSend(ctx context.Context, t *codeTry, m Message) error {
 	return s.DB.InTx(ctx, func(ctx context.Context, tx Tx) error {
 		if t.visit.SelfToken == "" {
 			v, err := tx.LockVisit(ctx, t.visit.ID)
@@ -293,33 +322,11 @@ func (s *Service) recordSend(ctx context.Context, t *codeTry, at CodeAttempt, m 
 		if err := s.recordMessage(ctx, tx, m); err != nil {
 			return err
 		}
-		return tx.AddCodeAttempt(ctx, at)
-	})
-}
-
-// recordAttempt stores a send, or a check that verified nothing. It leaves the
-// visit alone, so it waits for nobody.
-func (s *Service) recordAttempt(ctx context.Context, at CodeAttempt) error {
-	at.At = s.now()
-	return s.DB.InTx(ctx, func(ctx context.Context, tx Tx) error {
-		if at.Entry == EntrySelf && at.Verdict != string(CheckWrong) && at.Verdict != "failed" {
-			if noted, err := s.noted(ctx, tx, at); err != nil || noted {
-				return err
-			}
+		if t.attempt.Verdict == string(OpenSend) {
+			return nil // the claim has said so
 		}
-		return tx.AddCodeAttempt(ctx, at)
+		return tx.FinishAttempt(ctx, t.attempt)
 	})
-}
-
-// noted tells whether the same refusal is on record of a moment ago. Whoever
-// has the address of a customer's page signs in nowhere, and could fill the
-// books with what counts nothing.
-func (s *Service) noted(ctx context.Context, q Queries, at CodeAttempt) (bool, error) {
-	past, err := q.CodeAttempts(ctx, at.VisitID)
-	return slices.ContainsFunc(past, func(p CodeAttempt) bool {
-		return p.Kind == at.Kind && p.Entry == at.Entry && p.Verdict == at.Verdict && p.LimitMet == at.LimitMet &&
-			p.PhoneKey == at.PhoneKey && (at.LimitMet != LimitSendAddress || p.AddressKey == at.AddressKey) && p.At.After(at.At.Add(-s.Settings.CodeLifetime))
-	}), err
 }
 
 // CheckCode judges the code that the customer read out. An empty or malformed
@@ -352,31 +359,42 @@ func (s *Service) checkCode(ctx context.Context, t codeTry, requestID, typed str
 	// Redis may count the guess and the browser hang up before it has said so:
 	// the record must not depend on that.
 	ctx = context.WithoutCancel(ctx)
+	digest := s.digest(v, code)
+	if v, err := s.askNext(ctx, &t, AttemptCheck, requestKey(AttemptCheck, requestID, digest)); err != nil || v.VerifiedAt != nil {
+		return v, err
+	}
+	if t.attempt.Verdict != VerdictAsked {
+		return s.answeredBefore(ctx, t)
+	}
 	var res CheckResult
 	err := s.judged(ctx, func() (err error) {
 		res, err = s.Challenges.Check(ctx, CheckRequest{
-			PhoneKey: t.phoneKey, VisitID: v.ID, RequestID: requestID, Digest: s.digest(v, code), Now: s.now(),
-			Tries: s.Settings.CodeTries, Wrongs: s.wrongBudgets(t.phoneKey, v),
+			PhoneKey: t.phoneKey, VisitID: v.ID, Link: v.Link, Event: event(t.attempt.ID), Digest: digest, Now: s.now(),
+			Tries: s.Settings.CodeTries, Wrongs: s.attemptBudgets(t.attempt),
 		})
 		return err
 	})
 	if err != nil {
 		return v, err
 	}
-	attempt := t.attempt(AttemptCheck, string(res.Verdict), res.ID)
-	attempt.LimitMet = res.Limit.Name
+	at := &t.attempt
+	at.Verdict, at.ChallengeID, at.LimitMet = string(res.Verdict), res.ID, res.Limit.Name
 	if !res.SentAt.IsZero() {
-		attempt.AfterSend = s.now().Sub(res.SentAt)
+		at.AfterSend = max(0, at.At.Sub(res.SentAt))
 	}
-	switch res.Verdict {
-	case CheckRight:
-		return s.recordVerified(ctx, t, attempt, res.Repeated)
-	case CheckUsed:
-		// The same phone, visit and advisor have succeeded before.
-		return s.recordVerified(ctx, t, attempt, true)
+	if res.Verdict == CheckRight {
+		return s.recordVerified(ctx, t)
 	}
-	if !res.Repeated {
-		if err := s.recordAttempt(ctx, attempt); err != nil {
+	if err := s.finish(ctx, *at); err != nil {
+		return v, err
+	}
+	if res.Verdict == CheckUsed {
+		// Another form has succeeded a moment ago; its record is on its way, or
+		// was lost.
+		if v, err = s.settleVisit(ctx, v); err == nil && v.VerifiedAt == nil {
+			v, err = s.DB.Visit(ctx, v.ID)
+		}
+		if err != nil || v.VerifiedAt != nil {
 			return v, err
 		}
 	}
@@ -404,49 +422,53 @@ func codeRefused(res CheckResult) error {
 	}
 }
 
-// recordVerified stores the success with time, challenge and advisor. Where
-// the customer verifies after the visit, what it causes follows now.
-func (s *Service) recordVerified(ctx context.Context, t codeTry, at CodeAttempt, repeated bool) (Visit, error) {
+// recordVerified stores the success with time, challenge and advisor.
+func (s *Service) recordVerified(ctx context.Context, t codeTry) (Visit, error) {
 	change := s.change
 	if t.entry == EntrySelf {
 		change = s.changeSelf
 	}
-	return change(ctx, t.Actor, t.visit.ID, func(ctx context.Context, tx Tx, v *Visit) error {
-		if v.ContactID == nil || v.Phone != t.visit.Phone {
-			// The phone was changed in another tab while this code was typed.
+	v, err := change(ctx, t.Actor, t.visit.ID, func(ctx context.Context, tx Tx, v *Visit) error {
+		if v.ContactID == nil || v.Phone != t.visit.Phone || v.Link != t.visit.Link {
+			// The link that this code proves was ended while it was typed.
 			return &Error{Kind: Conflict, Message: Say("code.phone_changed")}
 		}
-		at.At = s.now()
-		if !repeated {
-			if err := tx.AddCodeAttempt(ctx, at); err != nil {
-				return err
-			}
-		}
-		if v.VerifiedAt != nil {
-			return nil
-		}
-		first, err := tx.AddVerification(ctx, Verification{
-			ChallengeID: at.ChallengeID, VisitID: v.ID, ContactID: *v.ContactID, StoreID: v.StoreID, StaffID: v.AdvisorID, At: at.At,
-		})
-		if err != nil {
+		if err := tx.FinishAttempt(ctx, t.attempt); err != nil || v.VerifiedAt != nil {
 			return err
 		}
-		v.VerifiedAt, v.CodeSkipped = &at.At, false
-		if !first {
-			return nil
-		}
-		if err := tx.ConfirmConsents(ctx, v.ID, at.ChallengeID); err != nil {
-			return err
-		}
-		if err := nameContact(ctx, tx, *v); err != nil {
-			return err
-		}
-		err = tx.AddVisitEvent(ctx, VisitEvent{VisitID: v.ID, StaffID: v.AdvisorID, At: at.At, Kind: EventVerified, Detail: string(t.entry)})
-		if err != nil || !v.Ended() || v.Voided() {
-			return err
-		}
-		return s.follow(ctx, tx, *v)
+		return s.verify(ctx, tx, v, t.attempt)
 	})
+	switch {
+	case err == nil:
+		s.uncount(ctx, t.attempt)
+	case KindOf(err) == Conflict, IsNotFound(err):
+		// The guess was right all the same, and is no longer on its way.
+		err = orFailure(err, s.finish(ctx, t.attempt))
+	}
+	return v, err
+}
+
+// verify marks a locked visit as verified by an attempt. Where the customer
+// verifies after the visit, what it causes follows now.
+func (s *Service) verify(ctx context.Context, tx Tx, v *Visit, at CodeAttempt) error {
+	first, err := tx.AddVerification(ctx, Verification{
+		ChallengeID: at.ChallengeID, VisitID: v.ID, ContactID: *v.ContactID, StoreID: v.StoreID, StaffID: v.AdvisorID, At: at.At,
+	})
+	if err != nil || !first {
+		return err // a challenge proves one link, once
+	}
+	v.VerifiedAt, v.CodeSkipped = &at.At, false
+	if err := tx.ConfirmConsents(ctx, v.ID, at.ChallengeID); err != nil {
+		return err
+	}
+	if err := nameContact(ctx, tx, *v); err != nil {
+		return err
+	}
+	err = tx.AddVisitEvent(ctx, VisitEvent{VisitID: v.ID, StaffID: v.AdvisorID, At: at.At, Kind: EventVerified, Detail: string(at.Entry)})
+	if err != nil || !v.Ended() || v.Voided() {
+		return err
+	}
+	return s.follow(ctx, tx, *v)
 }
 
 // nameContact writes a verified visit's name: only the person who holds the

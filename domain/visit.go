@@ -26,6 +26,7 @@ type Visit struct {
 	Communications bool       // consent to receive communications, as it stands
 	ContactID      *int64
 	Phone          string // of the contact, read through it; E.164
+	Link           string // random name of the link to the contact, which a verification proves; empty in visits from before there were any
 	CustomerName   string // as given in this visit
 	VerifiedAt     *time.Time
 	CodeSkipped    bool   // the advisor went on without a verified phone

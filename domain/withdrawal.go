@@ -50,7 +50,7 @@ func (s *Service) stopMessages(ctx context.Context, tx Tx, contactID int64, sour
 	}
 	if last.Given {
 		if _, err := tx.AddConsent(ctx, Consent{
-			Source: source, ContactID: &contactID, DocumentID: last.DocumentID, Hash: last.Hash, At: now,
+			Source: source, ContactID: &contactID, DocumentID: last.DocumentID, Hash: last.Hash, At: now, Holds: true,
 		}); err != nil {
 			return false, err
 		}

@@ -19,7 +19,7 @@ func (h *Handlers) EditCode(c echo.Context) error {
 		return err
 	}
 	a, _ := actorOf(c)
-	state, err := h.Service.CodeState(c.Request().Context(), a, v)
+	v, state, err := h.Service.CodeState(c.Request().Context(), a, v, domain.EntryAdvisor)
 	if err != nil {
 		if !inForm(err) {
 			return err
@@ -111,7 +111,7 @@ func (h *Handlers) codeAgain(c echo.Context, v domain.Visit, err error, typed st
 		// A Redis that has just failed is not asked again: the advisor waits.
 		state, stateErr := domain.ChallengeState{}, err
 		if messageOf(err).Key != "error.unavailable" {
-			state, stateErr = h.Service.CodeState(c.Request().Context(), a, now)
+			now, state, stateErr = h.Service.CodeState(c.Request().Context(), a, now, domain.EntryAdvisor)
 		}
 		if stateErr != nil && !inForm(stateErr) {
 			return stateErr

@@ -40,6 +40,7 @@ type InboxText struct {
 type Probe struct {
 	Name string
 	Ping func(context.Context) error
+	Note func() string // what an operator should know of it although it works; may be nil
 }
 
 // Handlers serves every screen.

@@ -20,7 +20,8 @@ func (h *Handlers) Healthz(c echo.Context) error {
 }
 
 // Readyz asks every part at the same time and names each with "ok" or
-// "unavailable". Why it does not answer stands in the log and not here.
+// "unavailable". Why it does not answer stands in the log and not here. What an
+// operator should know of a part that works all the same is told beside it.
 func (h *Handlers) Readyz(c echo.Context) error {
 	ctx, cancel := context.WithTimeout(c.Request().Context(), probeDeadline)
 	defer cancel()
@@ -36,6 +37,11 @@ func (h *Handlers) Readyz(c echo.Context) error {
 		if errs[i] != nil {
 			status, parts[p.Name] = http.StatusServiceUnavailable, "unavailable"
 			h.Log.WarnContext(ctx, "not ready", "part", p.Name, "error", errs[i].Error())
+		}
+		if p.Note != nil && errs[i] == nil {
+			if note := p.Note(); note != "" {
+				parts[p.Name] = note
+			}
 		}
 	}
 	c.Response().Header().Set("Cache-Control", "no-store")

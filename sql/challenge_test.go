@@ -22,7 +22,7 @@ func TestCodeAttempts(t *testing.T) {
 				LimitMet: domain.LimitPhoneDay, AfterSend: 90*time.Minute + 7*time.Microsecond, At: at(time.Hour)},
 		}
 		do(t, db, func(ctx context.Context, tx domain.Tx) error {
-			return errors.Join(tx.AddCodeAttempt(ctx, want[0]), tx.AddCodeAttempt(ctx, want[1]))
+			return errors.Join(sqltest.AddAttempt(ctx, tx, want[0]), sqltest.AddAttempt(ctx, tx, want[1]))
 		})
 		got := must(db.CodeAttempts(t.Context(), v.ID))(t)
 		for i := range min(len(got), len(want)) {
@@ -60,8 +60,8 @@ func TestAddVerification(t *testing.T) {
 				t.Errorf("case %d: first is %t", i, c.got)
 			}
 		}
-		// Once unlinked, the same person can be verified in the visit again, by
-		// a new challenge or by the one that they answered before.
+		// Once unlinked, the same person can be verified in the visit again, by a
+		// new challenge and never by one that they answered before.
 		unlink := func() {
 			do(t, db, func(ctx context.Context, tx domain.Tx) error { return tx.UnlinkContact(ctx, v.ID) })
 		}
@@ -70,8 +70,15 @@ func TestAddVerification(t *testing.T) {
 			t.Error("after unlinking")
 		}
 		unlink()
-		if !add("a", v) || add("c", v) || add("a", w) {
-			t.Error("the challenge was not taken up again")
+		if add("a", v) || add("c", v) || add("a", w) {
+			t.Error("a challenge was taken up again")
+		}
+		if !add("d", v) {
+			t.Error("after unlinking twice")
+		}
+		do(t, db, func(ctx context.Context, tx domain.Tx) error { return tx.EndVerification(ctx, v.ID) })
+		if add("d", v) || !add("e", v) {
+			t.Error("after the end of a verification whose contact stays")
 		}
 
 		var firsts [16]bool

@@ -33,7 +33,8 @@ func (q *queries) VisitConsents(ctx context.Context, visitID int64) ([]domain.Co
 }
 
 func (q *queries) NewestConsent(ctx context.Context, contactID int64, kind domain.ConsentKind) (domain.Consent, error) {
-	return one[domain.Consent](ctx, q, `SELECT `+consentFields+consentTables+` WHERE c.contact_id = $1 AND d.kind = $2 ORDER BY c.id DESC LIMIT 1`, contactID, kind)
+	return one[domain.Consent](ctx, q, `SELECT `+consentFields+consentTables+` LEFT JOIN visits v ON v.id = c.visit_id
+		WHERE c.contact_id = $1 AND d.kind = $2 AND (c.given OR `+consentCounts("c", "v")+`) ORDER BY c.id DESC LIMIT 1`, contactID, kind)
 }
 
 func (t *tx) AddContactEvent(ctx context.Context, e domain.ContactEvent) error {
@@ -46,12 +47,10 @@ func (q *queries) ContactConsents(ctx context.Context, contactID int64) (map[dom
 		Kind  domain.ConsentKind
 		Given bool
 	}
-	// Anybody can name somebody else's number, so a yes counts only from a
-	// visit in which the phone answered. A no counts from everywhere.
 	err := q.list(ctx, &rows, `SELECT d.kind, c.given
 		FROM consents c JOIN consent_documents d ON d.id = c.document_id
 		WHERE c.id IN (`+newestConsents+` LEFT JOIN visits nv ON nv.id = n.visit_id
-			WHERE n.contact_id = $1 AND (NOT n.given OR nv.verified_at IS NOT NULL) GROUP BY nd.kind)`, contactID)
+			WHERE n.contact_id = $1 AND `+consentCounts("n", "nv")+` GROUP BY nd.kind)`, contactID)
 	if err != nil {
 		return nil, err
 	}
@@ -62,14 +61,21 @@ func (q *queries) ContactConsents(ctx context.Context, contactID int64) (map[dom
 	return out, nil
 }
 
+// consentCounts tells whether an answer counts for its contact. Anybody can
+// name somebody else's number: so it does once the phone has answered in its
+// visit, or where it came from the phone itself.
+func consentCounts(consent, visit string) string {
+	return `(` + consent + `.holds OR ` + visit + `.verified_at IS NOT NULL)`
+}
+
 // newestConsents picks the last answer to each kind of document, in whatever
 // version and language it was read.
 const newestConsents = `SELECT max(n.id) FROM consents n JOIN consent_documents nd ON nd.id = n.document_id`
 
 func (t *tx) AddConsent(ctx context.Context, c domain.Consent) (int64, error) {
-	return one[int64](ctx, &t.queries, `INSERT INTO consents (source, visit_id, contact_id, store_id, staff_id, document_id, hash, given, at, challenge_id)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) RETURNING id`,
-		c.Source, orNull(c.VisitID), c.ContactID, orNull(c.StoreID), orNull(c.StaffID), c.DocumentID, c.Hash, c.Given, c.At, c.ChallengeID)
+	return one[int64](ctx, &t.queries, `INSERT INTO consents (source, visit_id, contact_id, store_id, staff_id, document_id, hash, given, at, challenge_id, holds)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11) RETURNING id`,
+		c.Source, orNull(c.VisitID), c.ContactID, orNull(c.StoreID), orNull(c.StaffID), c.DocumentID, c.Hash, c.Given, c.At, c.ChallengeID, c.Holds)
 }
 
 func (t *tx) LinkConsents(ctx context.Context, visitID, contactID int64) error {
@@ -78,12 +84,10 @@ func (t *tx) LinkConsents(ctx context.Context, visitID, contactID int64) error {
 }
 
 // ConfirmConsents marks the answers that stand: one that was given and then
-// taken back in the same visit is confirmed by nobody. Nor is one that is
-// younger than the phone's answer, where that is taken up again.
+// taken back in the same visit is confirmed by nobody.
 func (t *tx) ConfirmConsents(ctx context.Context, visitID int64, challengeID string) error {
 	_, err := t.exec(ctx, `UPDATE consents SET challenge_id = $2
-		WHERE given AND id IN (`+newestConsents+` WHERE n.visit_id = $1 GROUP BY nd.kind)
-			AND NOT EXISTS (SELECT 1 FROM verifications v WHERE v.challenge_id = $2 AND v.at < consents.at)`, visitID, challengeID)
+		WHERE given AND id IN (`+newestConsents+` WHERE n.visit_id = $1 GROUP BY nd.kind)`, visitID, challengeID)
 	return err
 }
 
@@ -121,8 +125,17 @@ func (t *tx) UnlinkContact(ctx context.Context, visitID int64) error {
 	return err
 }
 
+func (t *tx) EndVerification(ctx context.Context, visitID int64) error {
+	// What was refused while the phone was proved stays refused.
+	if _, err := t.exec(ctx, `UPDATE consents SET holds = TRUE WHERE visit_id = $1 AND NOT given`, visitID); err != nil {
+		return err
+	}
+	_, err := t.exec(ctx, `UPDATE verifications SET contact_id = NULL WHERE visit_id = $1`, visitID)
+	return err
+}
+
 func (t *tx) LinkWithdrawal(ctx context.Context, visitID, contactID int64) error {
-	_, err := t.exec(ctx, `UPDATE consents SET contact_id = $2
+	_, err := t.exec(ctx, `UPDATE consents SET contact_id = $2, holds = TRUE
 		WHERE NOT given AND id IN (`+newestConsents+` WHERE n.visit_id = $1 GROUP BY nd.kind)`, visitID, contactID)
 	return err
 }

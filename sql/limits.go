@@ -9,7 +9,7 @@ import (
 
 func (q *queries) CountedRefusals(ctx context.Context, since time.Time) ([]domain.PromoRefusal, error) {
 	return many[domain.PromoRefusal](ctx, q, `SELECT `+refusalColumns+` FROM promo_refusals
-		WHERE at > $1 AND reason = 'unknown' ORDER BY id`, since)
+		WHERE at > $1 AND reason IN ('unknown', 'asked') ORDER BY id`, since)
 }
 
 const liftColumns = `id, request_id, attempt_id, limit_name AS name, subject, staff_id, reason, at`
@@ -59,8 +59,9 @@ const (
 // metSubject is whose limit an attempt has met, as domain.MetLimit tells it.
 const metSubject = `CASE
 	WHEN limit_met IN ('phone_day', 'phone_lock', 'send_phone') THEN phone_key
-	WHEN limit_met = 'send_address' THEN address_key
-	WHEN limit_met = 'store' THEN CAST(store_id AS text)
+	WHEN limit_met IN ('send_address', 'self_address', 'self_send_address') THEN address_key
+	WHEN limit_met IN ('store', 'self_store') THEN CAST(store_id AS text)
+	WHEN limit_met = 'self_page' THEN CAST(visit_id AS text)
 	ELSE CAST(staff_id AS text) END`
 
 // MetLimits takes the newest attempt of each limit: who goes on being refused

@@ -33,12 +33,12 @@ func TestCountedAttempts(t *testing.T) {
 				attempt(v, "right", "", 3*time.Hour), attempt(v, "wait", "", 3*time.Hour), attempt(v, "limited", domain.LimitStore, 3*time.Hour),
 				attempt(v, "failed", "", 4*time.Hour), attempt(v, "send", "", 5*time.Hour),
 			} {
-				if err := tx.AddCodeAttempt(ctx, a); err != nil {
+				if err := sqltest.AddAttempt(ctx, tx, a); err != nil {
 					return err
 				}
 			}
 			for i, r := range []domain.Reason{domain.ReasonUnknown, domain.ReasonTypo, domain.ReasonUnknown} {
-				err := tx.AddPromoRefusal(ctx, domain.PromoRefusal{
+				_, err := tx.AddPromoRefusal(ctx, domain.PromoRefusal{
 					StoreID: v.StoreID, StaffID: v.AdvisorID, Reason: r, AddressKey: "address", At: at(time.Duration(i) * time.Hour),
 				})
 				if err != nil {
@@ -67,7 +67,7 @@ func TestMetLimits(t *testing.T) {
 			for _, a := range []domain.CodeAttempt{
 				attempt(v, "wrong", domain.LimitPhoneDay, 0), attempt(v, "wrong", "", time.Hour), attempt(gone, "limited", domain.LimitStore, 2*time.Hour),
 			} {
-				if err := tx.AddCodeAttempt(ctx, a); err != nil {
+				if err := sqltest.AddAttempt(ctx, tx, a); err != nil {
 					return err
 				}
 			}
@@ -104,7 +104,7 @@ func TestAddLimitLift(t *testing.T) {
 		s := sqltest.Fixture(t, db)
 		v := addVisitFor(t, db, s, phone(1))
 		do(t, db, func(ctx context.Context, tx domain.Tx) error {
-			return tx.AddCodeAttempt(ctx, attempt(v, "wrong", domain.LimitPhoneDay, 0))
+			return sqltest.AddAttempt(ctx, tx, attempt(v, "wrong", domain.LimitPhoneDay, 0))
 		})
 		met := must(db.MetLimits(t.Context(), nil, true, at(-time.Hour), 10))(t)[0]
 		lift := domain.LimitLift{
@@ -141,11 +141,12 @@ func TestForgetPhoneKeys(t *testing.T) {
 		v := addVisitFor(t, db, s, phone(1))
 		do(t, db, func(ctx context.Context, tx domain.Tx) error {
 			for i := range 3 {
-				if err := tx.AddCodeAttempt(ctx, attempt(v, "wrong", "", time.Duration(i)*time.Hour)); err != nil {
+				if err := sqltest.AddAttempt(ctx, tx, attempt(v, "wrong", "", time.Duration(i)*time.Hour)); err != nil {
 					return err
 				}
 			}
-			return tx.AddPromoRefusal(ctx, domain.PromoRefusal{StoreID: v.StoreID, StaffID: v.AdvisorID, Reason: domain.ReasonUnknown, AddressKey: "a", At: at(0)})
+			_, err := tx.AddPromoRefusal(ctx, domain.PromoRefusal{StoreID: v.StoreID, StaffID: v.AdvisorID, Reason: domain.ReasonUnknown, AddressKey: "a", At: at(0)})
+			return err
 		})
 		for _, want := range []int{1, 1, 0} {
 			do(t, db, func(ctx context.Context, tx domain.Tx) error {

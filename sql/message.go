@@ -47,8 +47,7 @@ type factsRow struct {
 }
 
 // MessageFacts asks for everything at once: a hundred thousand due messages
-// pay for each round trip. Anybody can name somebody else's number, so a yes
-// counts only from a visit in which the phone answered; a no from everywhere.
+// pay for each round trip.
 func (q *queries) MessageFacts(ctx context.Context, id int64) (domain.MessageFacts, error) {
 	now := q.now()
 	row, err := one[factsRow](ctx, q, `SELECT `+messageColumns+`,
@@ -82,7 +81,7 @@ func (q *queries) MessageFacts(ctx context.Context, id int64) (domain.MessageFac
 // contact.
 func newestAnswer(kind domain.ConsentKind) string {
 	return `coalesce((SELECT a.given FROM consents a JOIN consent_documents d ON d.id = a.document_id LEFT JOIN visits v ON v.id = a.visit_id
-		WHERE a.contact_id = m.contact_id AND d.kind = '` + string(kind) + `' AND (NOT a.given OR v.verified_at IS NOT NULL)
+		WHERE a.contact_id = m.contact_id AND d.kind = '` + string(kind) + `' AND ` + consentCounts("a", "v") + `
 		ORDER BY a.id DESC LIMIT 1), FALSE)`
 }
 

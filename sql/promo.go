@@ -100,12 +100,26 @@ const refusalColumns = `id, visit_id, promo_code_id, store_id, staff_id, reason,
 
 func (q *queries) PromoRefusals(ctx context.Context, visitID int64) ([]domain.PromoRefusal, error) {
 	return many[domain.PromoRefusal](ctx, q, `SELECT `+refusalColumns+`
-		FROM promo_refusals WHERE visit_id = $1 ORDER BY id`, visitID)
+		FROM promo_refusals WHERE visit_id = $1 AND reason <> 'asked' ORDER BY id`, visitID)
 }
 
-func (t *tx) AddPromoRefusal(ctx context.Context, r domain.PromoRefusal) error {
-	_, err := t.exec(ctx, `INSERT INTO promo_refusals (visit_id, promo_code_id, store_id, staff_id, reason, address_key, at)
-		VALUES ($1, $2, $3, $4, $5, $6, $7)`, r.VisitID, r.PromoCodeID, r.StoreID, r.StaffID, r.Reason, r.AddressKey, r.At)
+func (q *queries) OrphanedRefusals(ctx context.Context, before time.Time, limit int) ([]domain.PromoRefusal, error) {
+	return many[domain.PromoRefusal](ctx, q, `SELECT `+refusalColumns+`
+		FROM promo_refusals WHERE reason = 'asked' AND at < $1 ORDER BY id LIMIT $2`, before, limit)
+}
+
+func (t *tx) AddPromoRefusal(ctx context.Context, r domain.PromoRefusal) (int64, error) {
+	return one[int64](ctx, &t.queries, `INSERT INTO promo_refusals (visit_id, promo_code_id, store_id, staff_id, reason, address_key, at)
+		VALUES ($1, $2, $3, $4, $5, $6, $7) RETURNING id`, r.VisitID, r.PromoCodeID, r.StoreID, r.StaffID, r.Reason, r.AddressKey, r.At)
+}
+
+func (t *tx) FinishPromoRefusal(ctx context.Context, r domain.PromoRefusal) error {
+	_, err := t.exec(ctx, `UPDATE promo_refusals SET reason = $2, promo_code_id = $3 WHERE id = $1`, r.ID, r.Reason, r.PromoCodeID)
+	return err
+}
+
+func (t *tx) DropPromoRefusal(ctx context.Context, id int64) error {
+	_, err := t.exec(ctx, `DELETE FROM promo_refusals WHERE id = $1 AND reason = 'asked'`, id)
 	return err
 }
 

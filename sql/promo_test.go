@@ -101,7 +101,7 @@ func TestPromoRoundTrip(t *testing.T) {
 		}
 		do(t, db, func(ctx context.Context, tx domain.Tx) error {
 			for _, r := range append(refusals, domain.PromoRefusal{StoreID: s.Ural.ID, StaffID: s.UralAdvisor.ID, Reason: domain.ReasonTypo, At: at(0)}) {
-				if err := tx.AddPromoRefusal(ctx, r); err != nil {
+				if _, err := tx.AddPromoRefusal(ctx, r); err != nil {
 					return err
 				}
 			}

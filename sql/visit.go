@@ -13,7 +13,7 @@ const (
 	visitColumns = `v.id, v.programme_id, v.store_id, v.advisor_id, v.request_id, v.language, v.day,
 		v.started_at, v.touched_at, v.ended_at, v.age, v.consents_at, v.personal_data, v.communications,
 		v.contact_id, coalesce(c.phone, '') AS phone, v.customer_name, v.verified_at, v.code_skipped, v.promo_passed,
-		v.code_deferred, v.self_token, v.outcome, v.product_id, v.price, v.discount, v.voided_at, v.voided_by, v.void_reason`
+		v.code_deferred, v.self_token, v.link, v.outcome, v.product_id, v.price, v.discount, v.voided_at, v.voided_by, v.void_reason`
 	visitTables = ` FROM visits v LEFT JOIN contacts c ON c.id = v.contact_id`
 )
 
@@ -141,7 +141,7 @@ func (t *tx) SaveVisit(ctx context.Context, v domain.Visit) error {
 	query, args, err := t.tx.BindNamed(`UPDATE visits SET language = :language, touched_at = :touched_at, ended_at = :ended_at,
 			age = :age, consents_at = :consents_at, personal_data = :personal_data, communications = :communications,
 			contact_id = :contact_id, customer_name = :customer_name, verified_at = :verified_at,
-			code_skipped = :code_skipped, code_deferred = :code_deferred, self_token = :self_token,
+			code_skipped = :code_skipped, code_deferred = :code_deferred, self_token = :self_token, link = :link,
 			promo_passed = :promo_passed, outcome = :outcome,
 			product_id = :product_id, price = :price, discount = :discount,
 			voided_at = :voided_at, voided_by = :voided_by, void_reason = :void_reason

@@ -38,9 +38,9 @@ func limitMoment(ctx context.Context, m domain.MetLimit, t time.Time) string {
 // limitOwner says whose limit it is; a phone is masked.
 func limitOwner(ctx context.Context, m domain.MetLimit) string {
 	switch m.Name {
-	case domain.LimitAdvisor, domain.LimitSendAdvisor:
+	case domain.LimitAdvisor, domain.LimitSendAdvisor, domain.LimitSelfAdvisor, domain.LimitSelfSendAdvisor:
 		return m.AdvisorName
-	case domain.LimitStore, domain.LimitSendAddress:
+	case domain.LimitStore, domain.LimitSendAddress, domain.LimitSelfStore, domain.LimitSelfAddress, domain.LimitSelfSendAddress:
 		return m.StoreName
 	}
 	if m.Phone == "" {

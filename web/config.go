@@ -84,11 +84,20 @@ type Config struct {
 	CodeTriesPerAdvisor int `env:"CODE_TRIES_PER_ADVISOR" envDefault:"10" min:"1" max:"1000"`
 	// CodeTriesPerStore is how many wrong codes are taken from one store in 24 hours.
 	CodeTriesPerStore int `env:"CODE_TRIES_PER_STORE" envDefault:"50" min:"1" max:"10000"`
+	// CodeSelfTriesPerPage, CodeSelfTriesPerAddress, CodeSelfTriesPerAdvisor and CodeSelfTriesPerStore are how many wrong
+	// codes customers type on pages of their own in 24 hours: on one page, from one client address, in the visits of one
+	// advisor, and in one store. When they are used up those pages close and not the counter.
+	CodeSelfTriesPerPage    int `env:"CODE_SELF_TRIES_PER_PAGE" envDefault:"5" min:"1" max:"50"`
+	CodeSelfTriesPerAddress int `env:"CODE_SELF_TRIES_PER_ADDRESS" envDefault:"20" min:"1" max:"100000"`
+	CodeSelfTriesPerAdvisor int `env:"CODE_SELF_TRIES_PER_ADVISOR" envDefault:"20" min:"1" max:"1000"`
+	CodeSelfTriesPerStore   int `env:"CODE_SELF_TRIES_PER_STORE" envDefault:"50" min:"1" max:"10000"`
 	// CodeSendsPerPhone is how many SMS with a code one phone gets in 24 hours.
 	CodeSendsPerPhone int `env:"CODE_SENDS_PER_PHONE" envDefault:"5" min:"1" max:"50"`
-	// CodeSendsPerAdvisor is how many SMS with a code one advisor sends in an hour.
+	// CodeSendsPerAdvisor is how many SMS with a code one advisor sends in an hour; as many more are asked for on their
+	// customers' own pages.
 	CodeSendsPerAdvisor int `env:"CODE_SENDS_PER_ADVISOR" envDefault:"60" min:"1" max:"10000"`
-	// CodeSendsPerAddress is how many SMS with a code are asked for from one client address in an hour.
+	// CodeSendsPerAddress is how many SMS with a code are asked for from one client address in an hour; as many more on
+	// customers' own pages.
 	CodeSendsPerAddress int `env:"CODE_SENDS_PER_ADDRESS" envDefault:"240" min:"1" max:"100000"`
 	// CodeLater is how long after a visit a customer who put it off may still verify their phone by themselves.
 	CodeLater time.Duration `env:"CODE_LATER" envDefault:"168h" min:"1h" max:"720h"`

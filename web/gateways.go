@@ -7,7 +7,6 @@ import (
 	"net/url"
 	"slices"
 	"strings"
-	"time"
 
 	"prilavok/domain"
 	"prilavok/web/redisstore"
@@ -71,23 +70,23 @@ func gateways(cfg Config, demo bool, redis *redisstore.Store, log *slog.Logger) 
 		case "devino":
 			list = append(list, sms.NewDevino(sms.DevinoOptions{
 				URL: cfg.DevinoURL, Key: string(cfg.DevinoKey), From: cfg.DevinoFrom,
-				Rate: cfg.DevinoRate, PartPrice: int64(cfg.DevinoPartPrice), Now: time.Now, Log: log,
+				Rate: cfg.DevinoRate, PartPrice: int64(cfg.DevinoPartPrice), Now: redis.Now, Log: log,
 			}))
 		case "devino_v2":
 			list = append(list, sms.NewDevinoV2(sms.DevinoV2Options{
 				URL: cfg.DevinoV2URL, Login: cfg.DevinoV2Login, Password: string(cfg.DevinoV2Password), From: cfg.DevinoV2From,
-				Rate: cfg.DevinoV2Rate, PartPrice: int64(cfg.DevinoV2PartPrice), Now: time.Now, Log: log,
+				Rate: cfg.DevinoV2Rate, PartPrice: int64(cfg.DevinoV2PartPrice), Now: redis.Now, Log: log,
 			}))
 		case "kannel":
 			list = append(list, sms.NewKannel(sms.KannelOptions{
 				URL: cfg.KannelURL, User: cfg.KannelUser, Password: string(cfg.KannelPassword), From: cfg.KannelFrom,
-				Rate: cfg.KannelRate, PartPrice: int64(cfg.KannelPartPrice), Now: time.Now, Log: log,
+				Rate: cfg.KannelRate, PartPrice: int64(cfg.KannelPartPrice), Now: redis.Now, Log: log,
 			}))
 		case "handset":
 			if !demo {
 				return nil, nil, errors.New("SMS_GATEWAYS names the handset, which shows every code to everybody; it is for a demo only (DEMO=true)")
 			}
-			handset = sms.NewHandset(redis.Outbox(), time.Now)
+			handset = sms.NewHandset(redis.Outbox(), redis.Now)
 			list = append(list, handset.Gateway())
 		}
 	}

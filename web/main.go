@@ -68,8 +68,13 @@ func run(ctx context.Context, environ []string, out io.Writer) (err error) {
 		return err
 	}
 	log := newLogger(cfg, out)
+	redis, err := redisstore.Open(ctx, redisstore.Options{URL: string(cfg.RedisURL), Prefix: cfg.RedisPrefix, Logger: log})
+	if err != nil {
+		return fmt.Errorf("redis: %w", err)
+	}
+	defer func() { err = errors.Join(err, redis.Close()) }()
 	options := sql.Options{
-		DatabaseURL: string(cfg.DatabaseURL), Path: filepath.Join(cfg.DataDir, "prilavok.db"), Logger: quiet(log), Now: time.Now,
+		DatabaseURL: string(cfg.DatabaseURL), Path: filepath.Join(cfg.DataDir, "prilavok.db"), Logger: quiet(log), Now: redis.Now,
 	}
 	db, err := sql.Open(ctx, options)
 	if err != nil {
@@ -79,14 +84,9 @@ func run(ctx context.Context, environ []string, out io.Writer) (err error) {
 	if err := db.Migrate(ctx); err != nil {
 		return fmt.Errorf("migrate the database: %w", err)
 	}
-	redis, err := redisstore.Open(ctx, redisstore.Options{URL: string(cfg.RedisURL), Prefix: cfg.RedisPrefix, Logger: log})
-	if err != nil {
-		return fmt.Errorf("redis: %w", err)
-	}
-	defer func() { err = errors.Join(err, redis.Close()) }()
 	service := &domain.Service{
 		DB: db, Challenges: redis.Challenges(), Limits: redis.Limits(), Throttle: redis.Throttle(), Pacer: redis.Pacer(),
-		Clock: time.Now, Settings: cfg.settings(),
+		Clock: redis.Now, Settings: cfg.settings(),
 	}
 	if service.Secret, err = secretKey(ctx, cfg, db); err != nil {
 		return err
@@ -94,8 +94,8 @@ func run(ctx context.Context, environ []string, out io.Writer) (err error) {
 	secure := cfg.SecureCookies()
 	h := &handlers.Handlers{
 		Service: service, Log: log, Secure: secure,
-		Sessions: redis.Sessions(redisstore.SessionOptions{Lifetime: cfg.SessionLifetime, Secure: secure}),
-		Probes:   []handlers.Probe{{Name: "database", Ping: db.Ping}, {Name: "redis", Ping: redis.Ping}},
+		Sessions: redis.Sessions(redisstore.SessionOptions{Lifetime: cfg.SessionLifetime, Secure: secure, Now: redis.Now}),
+		Probes:   []handlers.Probe{{Name: "database", Ping: db.Ping}, {Name: "redis", Ping: redis.Ping, Note: clockNote(redis)}},
 	}
 	demoMode, err := isDemo(ctx, cfg, db)
 	if err != nil {
@@ -126,6 +126,16 @@ func run(ctx context.Context, environ []string, out io.Writer) (err error) {
 		defer func() { err = errors.Join(err, jobs.Close()) }()
 	}
 	return serve(ctx, cfg, jobs, h, log, out)
+}
+
+// clockNote tells an operator of a clock that goes wrong.
+func clockNote(redis *redisstore.Store) func() string {
+	return func() string {
+		if ahead := redis.ClockOff(); ahead != 0 {
+			return "ok, but the clock of this machine is ahead of Redis by " + ahead.Round(time.Second).String()
+		}
+		return ""
+	}
 }
 
 // jobConns is how many connections to PostgreSQL the jobs of an instance have.

@@ -10,6 +10,8 @@ func (c Config) settings() domain.Settings {
 		CodeTriesPerDay: c.CodeTriesPerDay, CodeResendAfter: c.CodeResendAfter,
 		CodeLockAfter: c.CodeLockAfter, CodeLocks: c.CodeLocks,
 		CodeTriesPerAdvisor: c.CodeTriesPerAdvisor, CodeTriesPerStore: c.CodeTriesPerStore,
+		CodeSelfTriesPerPage: c.CodeSelfTriesPerPage, CodeSelfTriesPerAddress: c.CodeSelfTriesPerAddress,
+		CodeSelfTriesPerAdvisor: c.CodeSelfTriesPerAdvisor, CodeSelfTriesPerStore: c.CodeSelfTriesPerStore,
 		CodeSendsPerPhone: c.CodeSendsPerPhone, CodeSendsPerAdvisor: c.CodeSendsPerAdvisor,
 		CodeSendsPerAddress: c.CodeSendsPerAddress, CodeLater: c.CodeLater,
 		PromoHold: c.PromoHold, PromoNeedsVerifiedPhone: c.PromoNeedsVerifiedPhone,

@@ -23,6 +23,7 @@ func workerConfig(service *domain.Service, log *slog.Logger) *river.Config {
 	river.AddWorker(workers, &jobs.SweepMessages{Service: service})
 	river.AddWorker(workers, &jobs.ExpireHolds{Service: service})
 	river.AddWorker(workers, &jobs.AbandonVisits{Service: service})
+	river.AddWorker(workers, &jobs.SettleAttempts{Service: service})
 	river.AddWorker(workers, &jobs.ForgetPhoneKeys{Service: service})
 	return &river.Config{
 		Logger:       quiet(log),
@@ -41,6 +42,7 @@ func workerConfig(service *domain.Service, log *slog.Logger) *river.Config {
 		PeriodicJobs: []*river.PeriodicJob{
 			every(30*time.Second, domain.ExpireHoldsJob{}),
 			every(30*time.Second, domain.SweepMessagesJob{}),
+			every(time.Minute, domain.SettleAttemptsJob{}),
 			every(10*time.Minute, domain.AbandonVisitsJob{}),
 			every(6*time.Hour, domain.ForgetPhoneKeysJob{}),
 		},

@@ -144,3 +144,9 @@ func (f *filler) documents(s *Set) {
 		s.Documents[d.Language] = append(s.Documents[d.Language], d)
 	}
 }
+
+// AddAttempt puts a send or a check on record that has its verdict already.
+func AddAttempt(ctx context.Context, tx domain.Tx, a domain.CodeAttempt) error {
+	_, err := tx.AskAttempt(ctx, a)
+	return err
+}

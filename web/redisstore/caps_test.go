@@ -26,23 +26,32 @@ func TestPhoneCode_08_EveryKeyEnds(t *testing.T) {
 		if err := s.Outbox().Push(t.Context(), []byte("text")); err != nil {
 			t.Fatal(err)
 		}
+		for _, kind := range []domain.CountedKind{domain.CountedSelfWrong, domain.CountedSelfSend} {
+			b := budget(domain.LimitSelfAdvisor, "staff:1", 5, hour)
+			b.Kind = kind
+			if met, err := s.Limits().Spend(t.Context(), "self", noon, []domain.Budget{b}); err != nil || met.Name != "" {
+				t.Fatalf("%+v, %v", met, err)
+			}
+		}
 		signedIn(t, s)
-		if seen := checkTTLs(t, s); len(seen) != 14 {
-			t.Errorf("the kinds of keys are %v; expected all 14 of checkTTLs", seen)
+		if seen := checkTTLs(t, s); len(seen) != 16 {
+			t.Errorf("the kinds of keys are %v; expected all 16 of checkTTLs but that of a restore on its way", seen)
 		}
 		// Counting once more begins the time anew, for the marker too.
-		for _, key := range []string{"counted", "wrong:phone:" + h.phone, "send:staff:" + h.advisor} {
-			if err := s.Client().Expire(t.Context(), s.LimitKey(key), time.Minute).Err(); err != nil {
+		least := map[string]time.Duration{
+			s.Marker(): 399 * day, s.EventsKey(domain.CountedWrong, "phone:"+h.phone): 119 * day,
+			s.EventsKey(domain.CountedSend, "staff:"+h.advisor): 59 * time.Minute,
+		}
+		for key := range least {
+			if err := s.Client().Expire(t.Context(), key, time.Minute).Err(); err != nil {
 				t.Fatal(err)
 			}
 		}
 		h.now = noon.Add(30 * time.Second)
 		h.mustOpen("again", domain.OpenSend)
 		h.mustCheck("again", "wrong too", domain.CheckWrong)
-		for key, least := range map[string]time.Duration{
-			"counted": 399 * day, "wrong:phone:" + h.phone: 119 * day, "send:staff:" + h.advisor: 59 * time.Minute,
-		} {
-			if ttl := s.Client().PTTL(t.Context(), s.LimitKey(key)).Val(); ttl < least {
+		for key, least := range least {
+			if ttl := s.Client().PTTL(t.Context(), key).Val(); ttl < least {
 				t.Errorf("%s lives %v; expected at least %v", key, ttl, least)
 			}
 		}

@@ -217,7 +217,7 @@ func TestPhoneCode_07_KeysThatEndMeanwhileLeaveNoOrphan(t *testing.T) {
 		for round := range 20 {
 			h := begin(t, s)
 			h.mustOpen("open", domain.OpenSend)
-			events := s.LimitKey("wrong:phone:" + h.phone)
+			events := s.EventsKey(domain.CountedWrong, "phone:"+h.phone)
 			parallel(t, 24, func(i int) (string, error) {
 				switch {
 				case i == 12 && round%2 == 0:

@@ -366,13 +366,14 @@ func TestPhoneCode_17_RepeatedRequestsCountOnce(t *testing.T) {
 		if h.compared() != 3 || h.counted() != 2 {
 			t.Errorf("%d compares and %d wrong guesses; expected 3 and 2", h.compared(), h.counted())
 		}
-		// Forms without an id are never taken for each other.
-		other := begin(t, s)
-		other.mustOpen("", domain.OpenSend)
-		other.mustOpen("", domain.OpenWait)
-		other.mustCheck("", "wrong", domain.CheckWrong)
-		if res := other.mustCheck("", "wrong", domain.CheckWrong); res.Repeated {
-			t.Errorf("a check without a request id gave %+v", res)
+		// What has no name would be taken for anything else without one.
+		open, check := h.openRequest("nameless"), h.checkRequest("nameless", "wrong")
+		open.Event, check.Event = "", ""
+		if _, err := s.Challenges().Open(t.Context(), open); err == nil {
+			t.Error("an SMS without an event was judged")
+		}
+		if _, err := s.Challenges().Check(t.Context(), check); err == nil {
+			t.Error("a guess without an event was judged")
 		}
 	})
 }

@@ -41,7 +41,7 @@ func refuses(t *testing.T, s *redisstore.Store, h *talk) {
 		"Refund":   func() error { return s.Limits().Refund(t.Context(), "id", budgets) },
 		"Standing": func() error { _, err := s.Limits().Standing(t.Context(), noon, budgets); return err },
 		"Lift":     func() error { return s.Limits().Lift(t.Context(), budgets[0], noon) },
-		"Restore":  func() error { return s.Limits().Restore(t.Context(), rows(budgets[0], 600), noon) },
+		"Restore":  func() error { return s.Limits().Restore(t.Context(), noon, reading(rows(budgets[0], 600))) },
 		"Recorded": func() error { _, err := s.Limits().Recorded(t.Context()); return err },
 		"Allow": func() error {
 			ok, _, err := s.Throttle().Allow(t.Context(), "k", 5, time.Minute)
@@ -94,7 +94,7 @@ func TestPhoneCode_10_ARedisFromAnOldDumpIsNotTrusted(t *testing.T) {
 	r.stop()
 	refuses(t, s, h)
 	r.start()
-	if n := r.admin.Exists(t.Context(), s.LimitKey("counted")).Val(); n != 1 {
+	if n := r.admin.Exists(t.Context(), s.Marker()).Val(); n != 1 {
 		t.Fatal("the dump was not read; the test shows nothing")
 	}
 	// What the dump knows would have two tries left.
@@ -167,7 +167,7 @@ func TestPhoneCode_10_ARedisThatGotHalfIsNotTrusted(t *testing.T) {
 		r.stop()
 		r.start()
 	})})
-	err := s.Limits().Restore(t.Context(), all, noon)
+	err := s.Limits().Restore(t.Context(), noon, reading(all))
 	if !errors.Is(err, domain.ErrLimitsLost) {
 		t.Errorf("the restore that lost its first part: %v", err)
 	}
@@ -303,7 +303,7 @@ func TestPhoneCode_10_ARedisOutOfMemoryVerifiesNothing(t *testing.T) {
 	// A restore without memory breaks off, and leaves nothing to be trusted.
 	lose(t, s)
 	r.memory("1")
-	mustBeUnavailable(t, "Restore", func() error { return s.Limits().Restore(t.Context(), rows(budgets[0], 600), noon) })
+	mustBeUnavailable(t, "Restore", func() error { return s.Limits().Restore(t.Context(), noon, reading(rows(budgets[0], 600))) })
 	if _, err := s.Limits().Standing(t.Context(), noon, budgets); !errors.Is(err, domain.ErrLimitsLost) {
 		t.Errorf("after a restore without memory: %v", err)
 	}

@@ -68,7 +68,7 @@ func open(t *testing.T, url, direct string) *redisstore.Store {
 // openWithin is open with another deadline of a call.
 func openWithin(t *testing.T, url, direct string, deadline time.Duration) *redisstore.Store {
 	t.Helper()
-	s, err := redisstore.Open(t.Context(), redisstore.Options{URL: url, Prefix: "test-" + domain.RandomToken(9) + ":", Deadline: deadline})
+	s, err := redisstore.Open(t.Context(), redisstore.Options{URL: url, Prefix: "test-" + domain.RandomToken(9) + ":", Deadline: deadline, ByCaller: true})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -143,6 +143,7 @@ func checkTTLs(t *testing.T, s *redisstore.Store) (seen map[string]bool) {
 	limits := map[string]time.Duration{
 		":visit:": 20 * time.Minute, ":pace:": time.Hour, ":counted": 400 * 24 * time.Hour,
 		":wrong:phone:": 120 * 24 * time.Hour, ":wrong:staff:": 24 * time.Hour, ":wrong:store:": 24 * time.Hour,
+		":self_wrong:": 24 * time.Hour, ":self_send:": time.Hour, ":restore:": 5 * time.Minute,
 		":send:phone:": 24 * time.Hour, ":send:staff:": time.Hour, ":send:address:": time.Hour,
 		":promo:":  24 * time.Hour,
 		"session:": time.Hour, "rate:": 15*time.Minute + time.Second, "handset": 24 * time.Hour, "row:": 10 * time.Second,

@@ -24,6 +24,13 @@ const (
 	// restoredAtOnce is how many events are put back by one call, so that no
 	// call holds up everybody else.
 	restoredAtOnce = 500
+	// restorePause is how long a restore may take between two parts, reading the
+	// rows included; whoever is slower begins anew.
+	restorePause = 5 * time.Minute
+	// generation is part of the keys of what is counted. Another one begins
+	// with nothing, and is rebuilt from the rows: raise it when events are named
+	// or budgets are cut another way.
+	generation = "2"
 )
 
 //go:embed lua/limits.lua
@@ -70,15 +77,18 @@ func (s *Store) limitKey(server, name string) string {
 }
 
 // marker stands in Redis as long as it remembers what was counted.
-func (s *Store) marker(server string) string { return s.limitKey(server, "counted") }
+func (s *Store) marker(server string) string { return s.limitKey(server, generation+":counted") }
 
 func (s *Store) eventsKey(server string, kind domain.CountedKind, subject string) string {
-	return s.limitKey(server, string(kind)+":"+subject)
+	return s.limitKey(server, generation+":"+string(kind)+":"+subject)
 }
 
 // event is an event's member in its set; the prefix keeps it apart from the
 // lift, whatever its id is.
 func event(id string) string { return "e:" + id }
+
+// askedEvent is the member of one that was put back without a verdict.
+func askedEvent(id string) string { return "a:" + id }
 
 const liftMember = "lift"
 
@@ -156,7 +166,7 @@ func (c *luaCall) run(ctx context.Context, script *redis.Script, now time.Time, 
 	if err != nil {
 		return fmt.Errorf("redis: %w", err)
 	}
-	args = append([]any{now.UnixMilli(), asked, markerKept.Milliseconds()}, args...)
+	args = append([]any{c.store.judgedAt(now), asked, markerKept.Milliseconds()}, args...)
 	lost := false
 	err = c.store.within(ctx, func(ctx context.Context) error {
 		reply, err := script.Run(ctx, c.store.client, c.keys, args...).Slice()
@@ -177,6 +187,16 @@ func (c *luaCall) run(ctx context.Context, script *redis.Script, now time.Time, 
 		return domain.ErrLimitsLost
 	}
 	return err
+}
+
+// judgedAt is the clock by which a script judges: the caller's in tests, and
+// otherwise that of Redis, which the empty text asks for. With a clock each, an
+// instance that is a day ahead would clear away what counts for all others.
+func (s *Store) judgedAt(now time.Time) any {
+	if s.byCaller {
+		return now.UnixMilli()
+	}
+	return ""
 }
 
 // Spend counts one event in all budgets or in none. The id must be a new one:
@@ -201,7 +221,7 @@ func (l *Limits) Refund(ctx context.Context, id string, budgets []domain.Budget)
 	return l.store.within(ctx, func(ctx context.Context) error {
 		_, err := l.store.client.TxPipelined(ctx, func(p redis.Pipeliner) error {
 			for _, b := range budgets {
-				p.ZRem(ctx, l.store.eventsKey(server, b.Kind, b.Subject), event(id))
+				p.ZRem(ctx, l.store.eventsKey(server, b.Kind, b.Subject), event(id), askedEvent(id))
 			}
 			return nil
 		})
@@ -233,30 +253,36 @@ func (l *Limits) Standing(ctx context.Context, now time.Time, budgets []domain.B
 
 // Lift covers all budgets that count the same kind for the same subject.
 func (l *Limits) Lift(ctx context.Context, b domain.Budget, at time.Time) error {
-	return l.store.call().with("budgets", []domain.Budget{b}).run(ctx, liftScript, at, nil, 1, func([]any) error { return nil })
+	return l.store.call().with("budgets", []domain.Budget{b}).run(ctx, liftScript, at, []any{at.UnixMilli()}, 1, func([]any) error { return nil })
 }
 
-// Restore puts back what was counted, a part at a time; the last part lets
+// Restore puts back what read gives, a part at a time; the last part lets
 // Redis judge again. A restore that broke off is done again as a whole, and
-// counts nothing twice. Events that are too old to matter are left out. Where
-// another process takes over meanwhile, which has got only some of the parts,
-// it is not told that this was all: the answer is ErrLimitsLost.
-func (l *Limits) Restore(ctx context.Context, counted []domain.Counted, now time.Time) error {
-	matter := slices.DeleteFunc(slices.Clone(counted), func(c domain.Counted) bool { return !c.At.After(now.Add(-c.Keep)) })
-	server := l.store.serverID()
+// counts nothing twice. Events that are too old to matter are left out. Redis
+// is told of the restore before anything is read: where it loses its memory
+// once more, or another process takes over, what was read or put back by then
+// is not all, and the answer is ErrLimitsLost.
+func (l *Limits) Restore(ctx context.Context, now time.Time, read func(context.Context) ([]domain.Counted, error)) error {
+	r := restore{limits: l, server: l.store.serverID(), id: domain.RandomToken(12)}
 	// Of many that ask at once, those that come too late look no further.
-	if wanted, err := l.restore(ctx, server, nil, false); err != nil || !wanted {
+	if wanted, err := r.put(ctx, "begin", nil); err != nil || !wanted {
 		return err
 	}
-	if err := l.clear(ctx, server); err != nil {
+	counted, err := read(ctx)
+	if err != nil {
+		return err
+	}
+	matter := slices.DeleteFunc(slices.Clone(counted), func(c domain.Counted) bool { return !c.At.After(now.Add(-c.Keep)) })
+	if err := l.clear(ctx, r.server); err != nil {
 		return err
 	}
 	for first := 0; ; first += restoredAtOnce {
 		last := min(first+restoredAtOnce, len(matter))
-		wanted, err := l.restore(ctx, server, matter[first:last], last == len(matter))
-		if err == nil && server != l.store.serverID() {
-			err = domain.ErrLimitsLost
+		step := "part"
+		if last == len(matter) {
+			step = "last"
 		}
+		wanted, err := r.put(ctx, step, matter[first:last])
 		if err != nil || !wanted || last == len(matter) {
 			return err
 		}
@@ -280,29 +306,45 @@ func (l *Limits) clear(ctx context.Context, server string) error {
 	})
 }
 
-func (l *Limits) restore(ctx context.Context, server string, part []domain.Counted, last bool) (wanted bool, err error) {
-	keys, number := []string{l.store.marker(server)}, map[string]int{}
-	args := []any{markerKept.Milliseconds(), last}
+// restore is one on its way.
+type restore struct {
+	limits *Limits
+	server string // whose keys are filled
+	id     string
+}
+
+// put takes one step of a restore and tells whether it was wanted.
+func (r restore) put(ctx context.Context, step string, part []domain.Counted) (wanted bool, err error) {
+	store := r.limits.store
+	keys, number := []string{store.marker(r.server), store.limitKey(r.server, "restore:"+r.id)}, map[string]int{}
+	args := []any{markerKept.Milliseconds(), step, restorePause.Milliseconds()}
 	for _, c := range part {
 		if c.Kind == "" || c.Subject == "" || c.Keep >= markerKept || c.ID == "" && !c.Lift {
 			return false, errors.New("redis: restore: an event lacks its kind, subject or id, or is kept for too long")
 		}
-		key := l.store.eventsKey(server, c.Kind, c.Subject)
+		key := store.eventsKey(r.server, c.Kind, c.Subject)
 		if number[key] == 0 {
 			keys = append(keys, key)
 			number[key] = len(keys)
 		}
 		member := event(c.ID)
-		if c.Lift {
+		switch {
+		case c.Lift:
 			member = liftMember
+		case c.Asked:
+			member = askedEvent(c.ID)
 		}
 		args = append(args, number[key], member, c.At.UnixMilli(), c.Keep.Milliseconds())
 	}
-	err = l.store.within(ctx, func(ctx context.Context) error {
-		wanted, err = restoreScript.Run(ctx, l.store.client, keys, args...).Bool()
+	var reply int
+	err = store.within(ctx, func(ctx context.Context) error {
+		reply, err = restoreScript.Run(ctx, store.client, keys, args...).Int()
 		return err
 	})
-	return wanted, err
+	if err == nil && (reply < 0 || r.server != store.serverID()) {
+		err = domain.ErrLimitsLost
+	}
+	return reply == 1, err
 }
 
 // Recorded reads all sets of events, whoever's they are. It takes its time and
@@ -319,7 +361,7 @@ func (l *Limits) Recorded(ctx context.Context) (counted []domain.Counted, err er
 	if n == 0 {
 		return nil, domain.ErrLimitsLost
 	}
-	for _, kind := range []domain.CountedKind{domain.CountedWrong, domain.CountedSend, domain.CountedPromo} {
+	for _, kind := range domain.RecordedKinds() {
 		prefix, seen := l.store.eventsKey(server, kind, ""), map[string]bool{}
 		err := l.store.scan(ctx, prefix, func(keys []string) error {
 			for _, key := range keys {
@@ -350,9 +392,10 @@ func (l *Limits) recorded(ctx context.Context, key string, kind domain.CountedKi
 		events, err := l.store.client.ZRangeWithScores(ctx, key, 0, -1).Result()
 		for _, e := range events {
 			member, _ := e.Member.(string)
+			id, asked := strings.CutPrefix(member, askedEvent(""))
 			counted = append(counted, domain.Counted{
-				Kind: kind, Subject: subject, ID: strings.TrimPrefix(member, event("")),
-				At: time.UnixMilli(int64(e.Score)).UTC(), Lift: member == liftMember,
+				Kind: kind, Subject: subject, ID: strings.TrimPrefix(id, event("")),
+				At: time.UnixMilli(int64(e.Score)).UTC(), Asked: asked, Lift: member == liftMember,
 			})
 		}
 		return err

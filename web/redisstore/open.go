@@ -43,6 +43,11 @@ type Options struct {
 	Prefix string
 	// Deadline bounds one call as a whole; 0 means 1.8 s.
 	Deadline time.Duration
+	// ByCaller has limits and codes judged by the clock of whoever asks instead
+	// of that of Redis; for tests, whose clock goes as they say.
+	ByCaller bool
+	// Local is the clock of this machine; nil means time.Now.
+	Local func() time.Time
 	// Logger gets what an operator should know at the start; nil discards it.
 	Logger *slog.Logger
 }
@@ -52,6 +57,8 @@ type Store struct {
 	client   *redis.Client
 	prefix   string
 	deadline time.Duration // of one call
+	byCaller bool
+	clock    clock
 	logger   *slog.Logger
 	stop     func() // ends the in-process Redis
 	server   atomic.Pointer[string]
@@ -61,7 +68,7 @@ type Store struct {
 // in-process one. A real Redis that may evict keys is refused: an evicted
 // counter would give back guesses that were spent.
 func Open(ctx context.Context, o Options) (*Store, error) {
-	s := &Store{prefix: o.Prefix, deadline: o.Deadline, logger: o.Logger, stop: func() {}}
+	s := &Store{prefix: o.Prefix, deadline: o.Deadline, byCaller: o.ByCaller, logger: o.Logger, stop: func() {}}
 	if s.prefix == "" {
 		s.prefix = DefaultPrefix
 	}
@@ -70,6 +77,9 @@ func Open(ctx context.Context, o Options) (*Store, error) {
 	}
 	if s.logger == nil {
 		s.logger = slog.New(slog.DiscardHandler)
+	}
+	if s.clock.local = o.Local; o.Local == nil {
+		s.clock.local = time.Now
 	}
 	if o.URL == "" {
 		if err := s.startEmbedded(ctx); err != nil {
@@ -90,6 +100,16 @@ func Open(ctx context.Context, o Options) (*Store, error) {
 	if s.serverID() == "" {
 		s.logger.WarnContext(ctx, "Redis does not tell its run_id; after a restart from an old dump it may have forgotten guesses, unnoticed")
 	}
+	if err := s.SetClock(ctx); err != nil {
+		return nil, errors.Join(err, s.client.Close())
+	}
+	done := make(chan struct{})
+	var following sync.WaitGroup
+	following.Go(func() { s.follow(done) })
+	s.stop = sync.OnceFunc(func() {
+		close(done)
+		following.Wait()
+	})
 	return s, nil
 }
 

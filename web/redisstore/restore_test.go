@@ -55,7 +55,7 @@ func TestNothingIsJudgedWithoutMemory(t *testing.T) {
 			}
 		}
 		// The marker alone decides: a challenge that is left over is not judged either.
-		if err := s.Client().Del(t.Context(), s.LimitKey("counted")).Err(); err != nil {
+		if err := s.Client().Del(t.Context(), s.Marker()).Err(); err != nil {
 			t.Fatal(err)
 		}
 		mustBeLost()
@@ -102,7 +102,7 @@ func TestRestore(t *testing.T) {
 		restore(t, s, all)
 		check()
 		// A restore that broke off leaves events without the marker; the next one counts none of them twice.
-		if err := s.Client().Del(t.Context(), s.LimitKey("counted")).Err(); err != nil {
+		if err := s.Client().Del(t.Context(), s.Marker()).Err(); err != nil {
 			t.Fatal(err)
 		}
 		restore(t, s, all)
@@ -123,13 +123,13 @@ func TestRestore(t *testing.T) {
 		lose(t, s)
 		ctx, cancel := context.WithCancel(t.Context())
 		cancel()
-		mustBeUnavailable(t, "Restore", func() error { return s.Limits().Restore(ctx, all, noon) })
+		mustBeUnavailable(t, "Restore", func() error { return s.Limits().Restore(ctx, noon, reading(all)) })
 		if _, err := s.Limits().Standing(t.Context(), noon, []domain.Budget{few}); !errors.Is(err, domain.ErrLimitsLost) {
 			t.Errorf("after a restore that failed: %v", err)
 		}
 		nameless := rows(few, 1)
 		nameless[0].ID = ""
-		if err := s.Limits().Restore(t.Context(), nameless, noon); err == nil {
+		if err := s.Limits().Restore(t.Context(), noon, reading(nameless)); err == nil {
 			t.Error("an event without an id was restored; it would count as one with all others")
 		}
 	})
@@ -151,7 +151,7 @@ func TestRestoresAtOnceWhileEventsAreCounted(t *testing.T) {
 				}
 				met, err := spend()
 				if errors.Is(err, domain.ErrLimitsLost) {
-					if err := s.Limits().Restore(t.Context(), counted, noon); err != nil {
+					if err := s.Limits().Restore(t.Context(), noon, reading(counted)); err != nil {
 						return "", err
 					}
 					met, err = spend()
@@ -292,7 +292,7 @@ func randomHistory(t *testing.T, s *redisstore.Store, random *rand.Rand) {
 			if _, err := s.Limits().Standing(t.Context(), now, all); !errors.Is(err, domain.ErrLimitsLost) {
 				t.Fatalf("lost: %v", err)
 			}
-			if err := s.Limits().Restore(t.Context(), h.counted(all), now); err != nil {
+			if err := s.Limits().Restore(t.Context(), now, reading(h.counted(all))); err != nil {
 				t.Fatal(err)
 			}
 			compare(now)

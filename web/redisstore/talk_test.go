@@ -1,6 +1,7 @@
 package redisstore_test
 
 import (
+	"context"
 	"errors"
 	"maps"
 	"strconv"
@@ -54,9 +55,14 @@ func begin(t *testing.T, s *redisstore.Store) *talk {
 
 func restore(t *testing.T, s *redisstore.Store, counted []domain.Counted) {
 	t.Helper()
-	if err := s.Limits().Restore(t.Context(), counted, noon); err != nil {
+	if err := s.Limits().Restore(t.Context(), noon, reading(counted)); err != nil {
 		t.Fatal(err)
 	}
+}
+
+// reading is what a restore is given to read.
+func reading(counted []domain.Counted) func(context.Context) ([]domain.Counted, error) {
+	return func(context.Context) ([]domain.Counted, error) { return counted, nil }
 }
 
 // with begins another challenge with what follows.
@@ -81,7 +87,7 @@ func (h *talk) sends() []domain.Budget {
 
 func (h *talk) openRequest(requestID string) domain.OpenRequest {
 	return domain.OpenRequest{
-		PhoneKey: h.phone, VisitID: h.visit, RequestID: requestID, ID: h.id + h.unique(), Digest: h.right, Now: h.now,
+		PhoneKey: h.phone, VisitID: h.visit, Event: h.event("send", requestID), ID: h.id + h.unique(), Digest: h.right, Now: h.now,
 		Lifetime: 5 * time.Minute, ResendAfter: []time.Duration{30 * time.Second, time.Minute, 2 * time.Minute},
 		Tries: h.tries, Sends: h.sends(), Wrongs: h.wrongs(),
 	}
@@ -89,13 +95,17 @@ func (h *talk) openRequest(requestID string) domain.OpenRequest {
 
 func (h *talk) checkRequest(requestID, digest string) domain.CheckRequest {
 	return domain.CheckRequest{
-		PhoneKey: h.phone, VisitID: h.visit, RequestID: requestID, Digest: digest, Now: h.now, Tries: h.tries, Wrongs: h.wrongs(),
+		PhoneKey: h.phone, VisitID: h.visit, Event: h.event("check", requestID+digest), Digest: digest, Now: h.now, Tries: h.tries, Wrongs: h.wrongs(),
 	}
 }
 
 func (h *talk) lookRequest() domain.LookRequest {
 	return domain.LookRequest{PhoneKey: h.phone, VisitID: h.visit, Now: h.now, Tries: h.tries, Sends: h.sends(), Wrongs: h.wrongs()}
 }
+
+// event is what the row of a form would be counted under: the same form once
+// more is the same event, another code in it another one.
+func (h *talk) event(kind, request string) string { return kind + " " + request + h.unique() }
 
 // unique sets challenges of different visits apart, which are all called alike
 // here.

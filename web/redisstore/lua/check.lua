@@ -1,8 +1,8 @@
 -- Judges a guess: counts it first and compares after. See limits.lua and challenge.lua for KEYS and ARGV.
--- Gives verdict, whether this request was answered before, id, tries left, time of the last SMS, the limit that was met
+-- Gives verdict, whether this event was answered before, id, tries left, time of the last SMS, the limit that was met
 -- with its wait, and the state.
 
-local answered = "answer:" .. request
+local answered = "answer:" .. event
 local stored = redis.call("HMGET", challenge,
   "id", "digest", "expires", "sent", "tries", "verified", answered)
 local id, right_digest, expires, sent = stored[1], stored[2], tonumber(stored[3] or 0), stored[4]
@@ -13,13 +13,18 @@ local function answer(verdict, repeated, left, barred)
   return {verdict, repeated, id or "", left, sent or "", met.name, met.wait, state(barred)}
 end
 
+if id and now < expires + kept and stored[7] then
+  local verdict, left = string.match(stored[7], "^(%a+) (%d+)$")
+  return answer(verdict, 1, tonumber(left))
+end
+-- Its challenge may be another one by now, and the answer is gone with the old one: it was wrong, and stays counted.
+if was_counted(asked.wrongs, event) then
+  return answer("wrong", 1, 0)
+end
+unask(asked.wrongs, event)
 if not id or now >= expires + kept then
   id, sent = nil, nil
   return answer("expired", 0, 0)
-end
-if request ~= "" and stored[7] then
-  local verdict, left = string.match(stored[7], "^(%a+) (%d+)$")
-  return answer(verdict, 1, tonumber(left))
 end
 if stored[6] then
   return answer("used", 0, 0)
@@ -35,9 +40,8 @@ if barred.name ~= "" then
   return answer("limited", 0, 0, barred)
 end
 
-local tries = redis.call("HINCRBY", challenge, "tries", 1)
-local event = id .. ":" .. whole(tries)
 count(asked.wrongs, event)
+local tries = redis.call("HINCRBY", challenge, "tries", 1)
 redis.call("HINCRBY", challenge, "compared", 1)
 
 local verdict = "wrong"
@@ -51,7 +55,5 @@ if digest == right_digest then
 end
 barred = judge(asked.wrongs)
 local left = math.max(0, math.min(max_tries - tries, barred.room))
-if request ~= "" then
-  redis.call("HSET", challenge, answered, verdict .. " " .. whole(left))
-end
+redis.call("HSET", challenge, answered, verdict .. " " .. whole(left))
 return answer(verdict, 0, left, barred)

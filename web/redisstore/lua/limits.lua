@@ -1,17 +1,23 @@
 -- What counts and judges budgets; it is put before every script that does.
 --
 -- KEYS  1 the marker that Redis remembers what was counted
---       further ones are the events of one kind and subject, each a sorted set: member "e:<id>" of an event, and "lift"
---       of the last lift; the score is the time. Which key a budget counts in stands in the budget.
--- ARGV  1 now  2 lists of budgets by name, as JSON  3 how long the marker is kept
--- Times are milliseconds of the caller's clock and lengths are milliseconds. What is decided hangs on stored times
--- alone; the TTLs only clear away what no decision can need any more.
+--       further ones are the events of one kind and subject, each a sorted set: member "e:<id>" of an event that was
+--       judged, "a:<id>" of one that a restore has found asked and without a verdict, which counts alike, and "lift" of
+--       the last lift; the score is the time. Which key a budget counts in stands in the budget.
+-- ARGV  1 now, empty for the clock of Redis  2 lists of budgets by name, as JSON  3 how long the marker is kept
+-- Times and lengths are milliseconds. One clock judges for all instances: what is past and cleared away by the clock of
+-- one caller would be gone for everybody. What is decided hangs on stored times alone; the TTLs only clear away what no
+-- decision can need any more.
 
 if redis.call("EXISTS", KEYS[1]) == 0 then
   return {"lost"}
 end
 
 local now, asked, marker_kept = tonumber(ARGV[1]), cjson.decode(ARGV[2]), tonumber(ARGV[3])
+if not now then
+  local time = redis.call("TIME")
+  now = time[1] * 1000 + math.floor(time[2] / 1000)
+end
 
 -- Written out, because a large number would be stored with an exponent.
 local function whole(number)
@@ -81,6 +87,27 @@ local function judge(budgets)
     end
   end
   return all
+end
+
+-- Takes back what a restore has counted of an event that was asked: here comes its verdict, which counts it anew or not
+-- at all. It writes only where there is something to take: the first write of a script is the one that a Redis without
+-- memory refuses, and that is left to ZADD.
+local function unask(budgets, id)
+  for _, budget in ipairs(budgets) do
+    if redis.call("ZSCORE", KEYS[budget.key], "a:" .. id) then
+      redis.call("ZREM", KEYS[budget.key], "a:" .. id)
+    end
+  end
+end
+
+-- Whether an event was judged and counted, whatever has become of the challenge since.
+local function was_counted(budgets, id)
+  for _, budget in ipairs(budgets) do
+    if redis.call("ZSCORE", KEYS[budget.key], "e:" .. id) then
+      return true
+    end
+  end
+  return false
 end
 
 -- Counts one event in all of the budgets. ZADD comes first: a Redis without memory refuses the first write of a script

@@ -4,15 +4,16 @@
 
 local lifetime, id = tonumber(ARGV[9]), ARGV[10]
 
-local old = redis.call("HMGET", challenge, "id", "expires", "tries", "sends", "verified", "request")
+local counted = "sent:" .. event
+local old = redis.call("HMGET", challenge, "id", "expires", "tries", "sends", "verified", counted)
 local expires = tonumber(old[2] or 0)
-if old[1] and now < expires + kept then
-  if request ~= "" and old[6] == request then
-    return {"repeated", 0, "", 0, state()}
-  end
-  if old[5] then
-    return {"done", 0, "", 0, state()}
-  end
+local remembered = old[1] and now < expires + kept
+if remembered and old[6] or was_counted(asked.sends, event) then
+  return {"repeated", 0, "", 0, state()}
+end
+unask(asked.sends, event)
+if remembered and old[5] then
+  return {"done", 0, "", 0, state()}
 end
 
 local barred, silent = judge(asked.wrongs), judge(asked.sends)
@@ -37,7 +38,7 @@ local live = old[1] and now < expires and tonumber(old[3]) < max_tries
 if live then
   id = old[1]
 end
-count(asked.sends, id .. ":" .. (live and whole(tonumber(old[4]) + 1) or "1"))
+count(asked.sends, event)
 local pause = tonumber(ARGV[10 + math.min(n + 1, #ARGV - 10)])
 redis.call("HSET", pace, "n", n + 1, "at", whole(now), "next", whole(now + pause))
 redis.call("PEXPIRE", pace, whole(math.max(pace_kept, pause)))
@@ -52,6 +53,6 @@ else
   expires = 0
 end
 expires = math.max(expires, now + lifetime)
-redis.call("HSET", challenge, "request", request, "sent", whole(now), "expires", whole(expires))
+redis.call("HSET", challenge, counted, 1, "sent", whole(now), "expires", whole(expires))
 redis.call("PEXPIRE", challenge, whole(expires + kept - now))
 return {"send", 0, "", 0, state(barred)}

@@ -2,6 +2,7 @@
 -- ARGV  4 id of the event
 -- Gives the limit that was met with its wait.
 
+unask(asked.budgets, ARGV[4])
 local met = judge(asked.budgets)
 if met.name == "" then
   count(asked.budgets, ARGV[4])

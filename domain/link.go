@@ -1,0 +1,28 @@
+package domain
+
+import "context"
+
+// A visit is linked to the person whose phone stands in it. A verification is
+// the proof of one link, and ends with it: when the customer takes the consent
+// back or is erased, when the phone is changed, even if the same one comes back,
+// and when something is agreed to that the phone has not heard of. Each link has
+// a random name, which is part of every challenge: so a code that was right for
+// an earlier link, a moment ago or still on its way, is worth nothing for this
+// one, whatever Redis remembers of it.
+
+// newLink draws the name of a link.
+func newLink() string { return RandomToken(12) }
+
+// endVerification takes the proof of the phone out of a locked visit whose
+// contact stays. What only a verified phone may hold goes with it.
+func (s *Service) endVerification(ctx context.Context, tx Tx, v *Visit, staffID int64) error {
+	if err := tx.EndVerification(ctx, v.ID); err != nil {
+		return err
+	}
+	v.VerifiedAt, v.Link = nil, newLink()
+	if !s.Settings.PromoNeedsVerifiedPhone {
+		return nil
+	}
+	v.PromoPassed = false
+	return s.releaseHold(ctx, tx, *v, staffID)
+}
