@@ -29,6 +29,7 @@ type world struct {
 	timur domain.Actor // Yekaterinburg
 	n     int
 
+	redis    *redisstore.Store
 	redisURL string
 }
 
@@ -73,6 +74,7 @@ func (w *world) newRedis() {
 		}
 		_ = redis.Close()
 	})
+	w.redis = redis
 	w.Challenges, w.Limits, w.Throttle = redis.Challenges(), redis.Limits(), redis.Throttle()
 	w.Pacer = redis.Pacer()
 }

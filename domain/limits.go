@@ -268,13 +268,45 @@ func (s *Service) judged(ctx context.Context, call func() error) error {
 	if err := call(); !errors.Is(err, ErrLimitsLost) {
 		return err
 	}
-	if err = s.Limits.Restore(ctx, s.now(), s.countedRows); err == nil {
+	if err = s.rebuild(ctx); err == nil {
 		err = call()
 	}
 	if errors.Is(err, ErrLimitsLost) {
 		err = &Error{Kind: Unavailable, Message: Say("error.unavailable"), Err: err}
 	}
 	return err
+}
+
+// rebuild fills Redis from the rows. What was asked when they were read, and has
+// got its verdict before it was put back, is looked at again: whoever gave it
+// that has found nothing to take back.
+func (s *Service) rebuild(ctx context.Context) error {
+	asked := map[Counted]bool{}
+	err := s.Limits.Restore(ctx, s.now(), func(ctx context.Context) ([]Counted, error) {
+		rows, err := s.countedRows(ctx)
+		for _, c := range rows {
+			if c.Asked {
+				asked[Counted{Kind: c.Kind, Subject: c.Subject, ID: c.ID}] = true
+			}
+		}
+		return rows, err
+	})
+	if err != nil || len(asked) == 0 {
+		return err
+	}
+	rows, err := s.countedRows(ctx)
+	if err != nil {
+		return err
+	}
+	for _, c := range rows {
+		delete(asked, Counted{Kind: c.Kind, Subject: c.Subject, ID: c.ID})
+	}
+	for c := range asked {
+		if err := s.Limits.Refund(ctx, c.ID, []Budget{{Kind: c.Kind, Subject: c.Subject}}); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // countedRows gives what the rows say has been counted, within the windows
