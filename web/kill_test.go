@@ -26,10 +26,7 @@ func TestKilledWhileSending(t *testing.T) {
 	secret := strings.Repeat("k", 32)
 	_, incoming := callbacks("http://"+site, secret)
 	k := newRealKannel(t, incoming)
-	binary := filepath.Join(t.TempDir(), "prilavok")
-	if out, err := exec.Command("go", "build", "-o", binary, ".").CombinedOutput(); err != nil { //nolint:noctx // ends by itself
-		t.Fatalf("build: %v\n%s", err, out)
-	}
+	binary := buildProgram(t)
 	p := start(t, append(env, "SECRET_KEY="+secret)...)
 	db := openData(t, env)
 	db.due(p, messages)
