@@ -253,15 +253,18 @@ func (s *Service) sendCodeText(ctx context.Context, t *codeTry, store Store, p P
 }
 
 // stillAsked tells whether a visit, as it is now, may still send the code that
-// it was asked for. Since then it may have been changed in another tab, or its
-// customer erased: their page is gone then, though a visit that has ended
-// keeps the contact.
+// it was asked for, or be verified by the one that was typed. Since then it may
+// have been changed in another tab, or its customer erased: their page is gone
+// then, though a visit that has ended keeps the contact.
 func stillAsked(v, asked Visit) error {
 	switch {
-	case v.ContactID == nil, *v.ContactID != *asked.ContactID, v.Link != asked.Link, v.Phone != asked.Phone, asked.SelfToken != "" && v.SelfToken != asked.SelfToken:
+	case v.ContactID == nil, *v.ContactID != *asked.ContactID, v.Phone != asked.Phone, asked.SelfToken != "" && v.SelfToken != asked.SelfToken:
 		return &Error{Kind: Conflict, Message: Say("code.phone_changed")}
-	case !v.Communications:
+	case !v.Communications: // which ends the link, too
 		return &Error{Kind: Conflict, Message: Say("code.no_consent")}
+	case v.Link != asked.Link:
+		// The same phone stands there again, and needs another code.
+		return &Error{Kind: Conflict, Message: Say("code.expired")}
 	}
 	return nil
 }
@@ -429,9 +432,9 @@ func (s *Service) recordVerified(ctx context.Context, t codeTry) (Visit, error) 
 		change = s.changeSelf
 	}
 	v, err := change(ctx, t.Actor, t.visit.ID, func(ctx context.Context, tx Tx, v *Visit) error {
-		if v.ContactID == nil || v.Phone != t.visit.Phone || v.Link != t.visit.Link {
-			// The link that this code proves was ended while it was typed.
-			return &Error{Kind: Conflict, Message: Say("code.phone_changed")}
+		// The link that this code proves may have ended while it was typed.
+		if err := stillAsked(*v, t.visit); err != nil {
+			return err
 		}
 		if err := tx.FinishAttempt(ctx, t.attempt); err != nil || v.VerifiedAt != nil {
 			return err
