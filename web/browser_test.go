@@ -62,10 +62,18 @@ var openBrowser = sync.OnceValues(func() (context.Context, error) {
 	return ctx, chromedp.Do(ctx)
 })
 
+// inABrowser ends the name of every test that opens a browser. By it CI tells
+// them apart: what a page does gains nothing from the race detector, and it
+// takes the detector's time.
+const inABrowser = "InABrowser"
+
 // browser gives the shared browser. Without one a test is skipped; in CI it
 // fails, or the journeys could be lost unseen.
 func browser(t *testing.T) context.Context {
 	t.Helper()
+	if name, _, _ := strings.Cut(t.Name(), "/"); !strings.HasSuffix(name, inABrowser) {
+		t.Fatalf("%s opens a browser, so its name must end with %s: CI runs those by name", name, inABrowser)
+	}
 	ctx, err := openBrowser()
 	if err == nil {
 		return ctx

@@ -31,9 +31,9 @@ const (
 	agreeMessages = "Покупатель согласен получать сообщения"
 )
 
-// TestJourneys walks the visits of a day in a real browser. The journeys share
+// TestJourneysInABrowser walks the visits of a day in a real browser. The journeys share
 // one program, as they would share a shop, and differ in their customers.
-func TestJourneys(t *testing.T) {
+func TestJourneysInABrowser(t *testing.T) {
 	browser(t)
 	eachBackend(t, func(t *testing.T, env []string) {
 		// The first wait is long enough to be seen, the next ones are not waited

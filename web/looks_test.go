@@ -81,8 +81,8 @@ const judge = `(() => {
 	return out;
 })()`
 
-// TestLooks measures every screen on a tablet and a phone, by day and by night.
-func TestLooks(t *testing.T) {
+// TestLooksInABrowser measures every screen on a tablet and a phone, by day and by night.
+func TestLooksInABrowser(t *testing.T) {
 	browser(t)
 	walkScreens(t, func(name string, w *window) {
 		for _, size := range sizes[:2] {
@@ -101,8 +101,8 @@ func TestLooks(t *testing.T) {
 	})
 }
 
-// TestJudge holds the measure against a page that has each fault once.
-func TestJudge(t *testing.T) {
+// TestJudgeInABrowser holds the measure against a page that has each fault once.
+func TestJudgeInABrowser(t *testing.T) {
 	browser(t)
 	w := newWindow(t, "data:")
 	w.base = "data:text/html,"

@@ -10,6 +10,7 @@ import (
 	"net/url"
 	"os"
 	"regexp"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -71,10 +72,20 @@ func eachBackend(t *testing.T, f func(t *testing.T, env []string)) {
 	}
 }
 
+// onServer tells the settings that put a program on PostgreSQL or a real Redis.
+func onServer(setting string) bool {
+	name, value, _ := strings.Cut(setting, "=")
+	return (name == "DATABASE_URL" || name == "REDIS_URL") && value != ""
+}
+
 // start runs the program with the demo until the test ends, and waits until
-// it says that it is ready.
+// it says that it is ready. A program on the embedded parts alone is skipped
+// where they are tested elsewhere.
 func start(t testing.TB, env ...string) *program {
 	t.Helper()
+	if !slices.ContainsFunc(env, onServer) {
+		sqltest.SkipEmbedded(t)
+	}
 	ctx, cancel := context.WithCancel(context.Background())
 	p := &program{t: t, out: newOutput()}
 	// The attempts at signing in are limited; a test signs in as often as it

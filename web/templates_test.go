@@ -177,7 +177,7 @@ func TestTemplatePages(t *testing.T) {
 
 // While somebody types, the phone beside it follows and the cursor stays where
 // it is; the Enter key in the phone field sends and saves nothing.
-func TestTemplateWhileTyping(t *testing.T) {
+func TestTemplateWhileTypingInABrowser(t *testing.T) {
 	browser(t)
 	env := []string{"DATA_DIR=" + t.TempDir(), "LOG_LEVEL=warn"}
 	p := start(t, env...)

@@ -479,9 +479,9 @@ func (w *window) dress(width, height int64, theme string) {
 	}})
 }
 
-// TestTour leaves a picture of every screen in TOUR_DIR, for people to look at.
-// What a machine can judge about the same screens is in TestLooks.
-func TestTour(t *testing.T) {
+// TestTourInABrowser leaves a picture of every screen in TOUR_DIR, for people to look at.
+// What a machine can judge about the same screens is in TestLooksInABrowser.
+func TestTourInABrowser(t *testing.T) {
 	dir := os.Getenv("TOUR_DIR")
 	if dir == "" {
 		t.Skip("TOUR_DIR is not set: no pictures wanted")

@@ -37,9 +37,10 @@ func Each(t *testing.T, f func(t *testing.T, db *sql.DB), options ...Option) {
 	t.Run("postgres", func(t *testing.T) { f(t, Postgres(t, options...)) })
 }
 
-// SkipEmbedded skips the SQLite or in-process Redis variant of a test that
-// has a variant for servers too, where TEST_SERVERS_ONLY says that another run
-// has done the embedded ones: CI's second half need not repeat its first.
+// SkipEmbedded skips what a test does on SQLite or the in-process Redis where
+// TEST_SERVERS_ONLY says that another run does that: CI's second half need not
+// repeat its first, and under the race detector the translated SQLite takes
+// ten times as long.
 func SkipEmbedded(t testing.TB) {
 	t.Helper()
 	if os.Getenv("TEST_SERVERS_ONLY") != "" {
