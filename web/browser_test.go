@@ -177,16 +177,15 @@ func (w *window) until(what string, try func() error) {
 	deadline := time.NewTimer(patience)
 	defer deadline.Stop()
 	// Chromium sends no event when a text appears, so this asks; 15 ms is a
-	// frame.
-	again := time.NewTicker(15 * time.Millisecond)
-	defer again.Stop()
-	for {
+	// frame. What does not come at once is asked for more seldom: other windows
+	// are worked in beside this one.
+	for pause := 15 * time.Millisecond; ; pause = min(2*pause, 60*time.Millisecond) {
 		err := try()
 		if err == nil {
 			return
 		}
 		select {
-		case <-again.C:
+		case <-time.After(pause):
 		case <-deadline.C:
 			w.t.Fatalf("%s: %v\n%s", what, err, w.scene())
 		case <-w.ctx.Done():

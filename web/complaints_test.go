@@ -71,6 +71,7 @@ func (c *complaints) lost(offline bool) {
 // TestComplaintsInABrowser holds the listener of the journeys against a page that does
 // all that it must hear.
 func TestComplaintsInABrowser(t *testing.T) {
+	t.Parallel()
 	shared := browser(t)
 	other := httptest.NewServer(http.NotFoundHandler())
 	defer other.Close()

@@ -19,6 +19,7 @@ const tray = `window.given = [];
 // What a customer sends to a friend, in every way that a page has, is the code
 // with what it gives, and never the way to the customer's own page.
 func TestCustomerSharesInABrowser(t *testing.T) {
+	t.Parallel()
 	browser(t)
 	env := []string{"DATA_DIR=" + t.TempDir(), "MESSAGES_PER_WEEK=100"}
 	p := start(t, env...)
@@ -92,6 +93,7 @@ func TestCustomerSharesInABrowser(t *testing.T) {
 
 // The smallest phone that is still around is 320 wide.
 func TestCustomersPageOnASmallPhoneInABrowser(t *testing.T) {
+	t.Parallel()
 	browser(t)
 	env := []string{"DATA_DIR=" + t.TempDir(), "MESSAGES_PER_WEEK=100"}
 	p := start(t, env...)

@@ -59,15 +59,24 @@ func backends(t testing.TB) []backend {
 	}})
 }
 
-// eachBackend runs a test on every backend.
+// eachBackend runs a test on every backend. Since each time it is a program on
+// data of its own, tests that call it run side by side.
 func eachBackend(t *testing.T, f func(t *testing.T, env []string)) {
 	t.Helper()
+	eachFresh(t, func(t *testing.T, fresh func(testing.TB) []string) { f(t, fresh(t)) })
+}
+
+// eachFresh is eachBackend for tests of many parts, each of which wants data of
+// its own: fresh gives the settings for them.
+func eachFresh(t *testing.T, f func(t *testing.T, fresh func(testing.TB) []string)) {
+	t.Helper()
+	t.Parallel()
 	for _, b := range backends(t) {
 		t.Run(b.name, func(t *testing.T) {
 			if b.name == embedded {
 				sqltest.SkipEmbedded(t)
 			}
-			f(t, b.env(t))
+			f(t, b.env)
 		})
 	}
 }

@@ -27,9 +27,11 @@ func WithClock(now func() time.Time) Option { return func(o *sql.Options) { o.No
 
 // Each runs f on SQLite and on PostgreSQL, each time on a database of its
 // own. PostgreSQL is skipped where it is not at hand, except in CI; see
-// Postgres and SkipEmbedded.
+// Postgres and SkipEmbedded. Since they share nothing, tests that call it run
+// side by side.
 func Each(t *testing.T, f func(t *testing.T, db *sql.DB), options ...Option) {
 	t.Helper()
+	t.Parallel()
 	t.Run("sqlite", func(t *testing.T) {
 		SkipEmbedded(t)
 		f(t, New(t, options...))
