@@ -245,6 +245,7 @@ func (d data) jobOf() string {
 // advisor is told in words and in time, messages wait, and when the gateway is
 // back everything goes on, nothing twice.
 func TestKannelKilledInABrowser(t *testing.T) {
+	t.Parallel()
 	const messages = 300
 	env := onPostgres(t)
 	seed := start(t, env...)
