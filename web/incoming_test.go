@@ -175,6 +175,7 @@ func TestSupervisedMessages(t *testing.T) {
 // The text of a message shows a supervisor neither a code nor the way to the
 // customer's page.
 func TestMessageText(t *testing.T) {
+	t.Parallel()
 	env := []string{"DATA_DIR=" + t.TempDir()}
 	p := start(t, env...)
 	db := openData(t, env)

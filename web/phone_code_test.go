@@ -3,7 +3,6 @@ package main
 import (
 	"bufio"
 	"fmt"
-	"net"
 	"net/http"
 	"os"
 	"os/exec"
@@ -34,16 +33,7 @@ func newOwnRedis(t *testing.T) *ownRedis {
 		}
 		t.Skip("redis-server is not installed: not run on a server that may be broken")
 	}
-	// A port that was free a moment ago: the server takes no open listener.
-	l, err := net.Listen("tcp", "127.0.0.1:0") //nolint:noctx // local
-	if err != nil {
-		t.Fatal(err)
-	}
-	_, port, err := net.SplitHostPort(l.Addr().String())
-	if err != nil {
-		t.Fatal(err)
-	}
-	_ = l.Close()
+	port := freePorts(t, 1)[0]
 	r := &ownRedis{t: t, port: port}
 	r.start()
 	r.admin = redis.NewClient(&redis.Options{Addr: "127.0.0.1:" + port})

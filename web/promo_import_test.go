@@ -107,6 +107,7 @@ func TestPromoImport(t *testing.T) {
 
 // An import may be a megabyte long, and nothing else may.
 func TestPromoImportLimit(t *testing.T) {
+	t.Parallel()
 	p := start(t, "DATA_DIR="+t.TempDir())
 	vera, anna := inspect(p.as("vera")), inspect(p.as("anna"))
 	line := "12;15;;1;\n"

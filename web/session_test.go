@@ -90,6 +90,7 @@ func TestSessionFixation(t *testing.T) {
 }
 
 func TestSessionCookie(t *testing.T) {
+	t.Parallel()
 	p := start(t, "DATA_DIR="+t.TempDir())
 	a := p.client().post("/sign-in", "login", "anna", "password", demoPassword)
 	cookie := ""
@@ -259,6 +260,7 @@ func TestStaffChanges(t *testing.T) {
 // Two instances on one PostgreSQL and one Redis are one program: sessions,
 // codes and the demo.
 func TestTwoInstances(t *testing.T) {
+	t.Parallel()
 	all := backends(t)
 	if len(all) == 1 {
 		t.Skip("needs TEST_DATABASE_URL and TEST_REDIS_URL")

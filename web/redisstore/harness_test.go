@@ -25,9 +25,11 @@ var noon = time.Date(2026, 3, 14, 12, 0, 0, 123456000, time.UTC)
 
 // each runs a test on the in-process Redis, and on the real one of
 // TEST_REDIS_URL. What is tested is what Redis answers, not when: a busy
-// machine has time. The tests of faults keep the deadline of the program.
+// machine has time. The tests of faults keep the deadline of the program. Under
+// a prefix of its own a test shares nothing, so they run side by side.
 func each(t *testing.T, test func(t *testing.T, s *redisstore.Store)) {
 	t.Helper()
+	t.Parallel()
 	const deadline = time.Minute
 	t.Run("in-process", func(t *testing.T) {
 		sqltest.SkipEmbedded(t)
