@@ -27,3 +27,6 @@ func (s *Service) StopCustomer(ctx context.Context, contactID int64) (stopped bo
 	})
 	return stopped, err
 }
+
+// CountedAddress is what limits count an address by.
+var CountedAddress = countedAddress

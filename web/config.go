@@ -465,12 +465,17 @@ func (n *networks) UnmarshalText(text []byte) error {
 	for _, part := range strings.Split(string(text), ",") {
 		part = strings.TrimSpace(part)
 		if addr, err := netip.ParseAddr(part); err == nil {
+			addr = addr.WithZone("").Unmap()
 			list = append(list, netip.PrefixFrom(addr, addr.BitLen()))
 			continue
 		}
 		prefix, err := netip.ParsePrefix(part)
 		if err != nil {
 			return err
+		}
+		// IPv4 within IPv6 is IPv4, as everywhere where addresses are read.
+		if prefix.Addr().Is4In6() && prefix.Bits() >= 96 {
+			prefix = netip.PrefixFrom(prefix.Addr().Unmap(), prefix.Bits()-96)
 		}
 		list = append(list, prefix.Masked())
 	}
