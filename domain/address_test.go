@@ -77,6 +77,10 @@ func TestOneClientHasA64(t *testing.T) {
 			v := w.sentTo(w.anna, phone(n))
 			return w.SelfCheck(w.t.Context(), v.SelfToken, w.request(), w.wrongFor(phone(n), 1), address)
 		}},
+		"passwords": {func(s *domain.Settings) { s.SignInAttemptsPerAddress = 3 }, func(w *world, address string, n int) error {
+			_, err := w.SignIn(w.t.Context(), domain.SignInForm{Login: fmt.Sprint("guess", n), Password: "guess", Address: address})
+			return err
+		}},
 		"promo codes": {func(s *domain.Settings) { s.PromoTriesPerAddress = 3 }, func(w *world, address string, n int) error {
 			_, err := w.LookUpPromo(w.t.Context(), from(w.anna, address), domain.WithCheckDigit(fmt.Sprintf("%09d", n)))
 			return err

@@ -54,9 +54,9 @@ type Config struct {
 	TrustedProxies networks `env:"TRUSTED_PROXIES" want:"IP addresses or CIDR ranges with commas between, such as 10.0.0.0/8"`
 	// SessionLifetime is how long a sign-in lasts.
 	SessionLifetime time.Duration `env:"SESSION_LIFETIME" envDefault:"14h" min:"1m" max:"720h"`
-	// SignInAttempts is how many wrong passwords one login takes in 15 minutes.
+	// SignInAttempts is how many wrong passwords one login takes in 15 minutes in each of its lanes; see SignIn in domain.
 	SignInAttempts int `env:"SIGN_IN_ATTEMPTS" envDefault:"10" min:"1" max:"1000"`
-	// SignInAttemptsPerAddress is how many wrong passwords one client address may send in 15 minutes.
+	// SignInAttemptsPerAddress is how many tries one client address may send in 15 minutes that are wrong or refused.
 	SignInAttemptsPerAddress int `env:"SIGN_IN_ATTEMPTS_PER_ADDRESS" envDefault:"50" min:"1" max:"100000"`
 
 	// AgeThreshold is the age in whole years from which a customer is served.

@@ -85,7 +85,7 @@ func run(ctx context.Context, environ []string, out io.Writer) (err error) {
 		return fmt.Errorf("migrate the database: %w", err)
 	}
 	service := &domain.Service{
-		DB: db, Challenges: redis.Challenges(), Limits: redis.Limits(), Throttle: redis.Throttle(), Pacer: redis.Pacer(),
+		DB: db, Challenges: redis.Challenges(), Limits: redis.Limits(), Throttle: redis.Throttle(), SignIns: redis.SignIns(), Pacer: redis.Pacer(),
 		Clock: redis.Now, Settings: cfg.settings(),
 	}
 	if service.Secret, err = secretKey(ctx, cfg, db); err != nil {
