@@ -94,7 +94,7 @@ func run(ctx context.Context, environ []string, out io.Writer) (err error) {
 	secure := cfg.SecureCookies()
 	h := &handlers.Handlers{
 		Service: service, Log: log, Secure: secure,
-		Sessions: redis.Sessions(redisstore.SessionOptions{Lifetime: cfg.SessionLifetime, Secure: secure, Now: redis.Now}),
+		Sessions: redis.Sessions(redisstore.SessionOptions{Lifetime: cfg.SessionLifetime, Longest: cfg.SessionLongest, Secure: secure, Now: redis.Now}),
 		Probes:   []handlers.Probe{{Name: "database", Ping: db.Ping}, {Name: "redis", Ping: redis.Ping, Note: clockNote(redis)}},
 	}
 	demoMode, err := isDemo(ctx, cfg, db)

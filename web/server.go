@@ -10,6 +10,7 @@ import (
 
 	"prilavok/domain"
 	"prilavok/handlers"
+	"prilavok/web/redisstore"
 )
 
 // contentPolicy lets a page load nothing from another host and run nothing
@@ -41,6 +42,7 @@ func newServer(cfg Config, h *handlers.Handlers, log *slog.Logger) (*http.Server
 		return func(c echo.Context) error {
 			// A client must not choose what stands in our log.
 			c.Request().Header.Del(echo.HeaderXRequestID)
+			c.SetRequest(c.Request().WithContext(redisstore.OneRequest(c.Request().Context())))
 			return next(c)
 		}
 	})
