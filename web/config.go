@@ -52,11 +52,14 @@ type Config struct {
 
 	// TrustedProxies are the peers whose X-Forwarded-For is believed; none by default.
 	TrustedProxies networks `env:"TRUSTED_PROXIES" want:"IP addresses or CIDR ranges with commas between, such as 10.0.0.0/8"`
-	// SessionLifetime is how long a sign-in lasts.
+	// SessionLifetime is how long a sign-in lasts unused.
 	SessionLifetime time.Duration `env:"SESSION_LIFETIME" envDefault:"14h" min:"1m" max:"720h"`
-	// SignInAttempts is how many wrong passwords one login takes in 15 minutes.
+	// SessionLongest is how long a sign-in lasts however much it is used. The default is longer than any working day, so that
+	// nobody is put out amid one, and shorter than a day, so that everybody signs in again on the next.
+	SessionLongest time.Duration `env:"SESSION_LONGEST" envDefault:"16h" min:"1m" max:"720h"`
+	// SignInAttempts is how many wrong passwords one login takes in 15 minutes in each of its lanes; see SignIn in domain.
 	SignInAttempts int `env:"SIGN_IN_ATTEMPTS" envDefault:"10" min:"1" max:"1000"`
-	// SignInAttemptsPerAddress is how many wrong passwords one client address may send in 15 minutes.
+	// SignInAttemptsPerAddress is how many tries one client address may send in 15 minutes that are wrong or refused.
 	SignInAttemptsPerAddress int `env:"SIGN_IN_ATTEMPTS_PER_ADDRESS" envDefault:"50" min:"1" max:"100000"`
 
 	// AgeThreshold is the age in whole years from which a customer is served.
@@ -465,12 +468,17 @@ func (n *networks) UnmarshalText(text []byte) error {
 	for _, part := range strings.Split(string(text), ",") {
 		part = strings.TrimSpace(part)
 		if addr, err := netip.ParseAddr(part); err == nil {
+			addr = addr.WithZone("").Unmap()
 			list = append(list, netip.PrefixFrom(addr, addr.BitLen()))
 			continue
 		}
 		prefix, err := netip.ParsePrefix(part)
 		if err != nil {
 			return err
+		}
+		// IPv4 within IPv6 is IPv4, as everywhere where addresses are read.
+		if prefix.Addr().Is4In6() && prefix.Bits() >= 96 {
+			prefix = netip.PrefixFrom(prefix.Addr().Unmap(), prefix.Bits()-96)
 		}
 		list = append(list, prefix.Masked())
 	}

@@ -43,6 +43,7 @@ func TestConfigDefaults(t *testing.T) {
 		RedisPrefix: "prilavok:",
 
 		SessionLifetime:          14 * time.Hour,
+		SessionLongest:           16 * time.Hour,
 		SignInAttempts:           10,
 		SignInAttemptsPerAddress: 50,
 

@@ -85,7 +85,7 @@ func run(ctx context.Context, environ []string, out io.Writer) (err error) {
 		return fmt.Errorf("migrate the database: %w", err)
 	}
 	service := &domain.Service{
-		DB: db, Challenges: redis.Challenges(), Limits: redis.Limits(), Throttle: redis.Throttle(), Pacer: redis.Pacer(),
+		DB: db, Challenges: redis.Challenges(), Limits: redis.Limits(), Throttle: redis.Throttle(), SignIns: redis.SignIns(), Pacer: redis.Pacer(),
 		Clock: redis.Now, Settings: cfg.settings(),
 	}
 	if service.Secret, err = secretKey(ctx, cfg, db); err != nil {
@@ -94,7 +94,7 @@ func run(ctx context.Context, environ []string, out io.Writer) (err error) {
 	secure := cfg.SecureCookies()
 	h := &handlers.Handlers{
 		Service: service, Log: log, Secure: secure,
-		Sessions: redis.Sessions(redisstore.SessionOptions{Lifetime: cfg.SessionLifetime, Secure: secure, Now: redis.Now}),
+		Sessions: redis.Sessions(redisstore.SessionOptions{Lifetime: cfg.SessionLifetime, Longest: cfg.SessionLongest, Secure: secure, Now: redis.Now}),
 		Probes:   []handlers.Probe{{Name: "database", Ping: db.Ping}, {Name: "redis", Ping: redis.Ping, Note: clockNote(redis)}},
 	}
 	demoMode, err := isDemo(ctx, cfg, db)

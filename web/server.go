@@ -2,9 +2,7 @@ package main
 
 import (
 	"log/slog"
-	"net"
 	"net/http"
-	"net/netip"
 	"time"
 
 	"github.com/labstack/echo/v4"
@@ -12,6 +10,7 @@ import (
 
 	"prilavok/domain"
 	"prilavok/handlers"
+	"prilavok/web/redisstore"
 )
 
 // contentPolicy lets a page load nothing from another host and run nothing
@@ -43,6 +42,7 @@ func newServer(cfg Config, h *handlers.Handlers, log *slog.Logger) (*http.Server
 		return func(c echo.Context) error {
 			// A client must not choose what stands in our log.
 			c.Request().Header.Del(echo.HeaderXRequestID)
+			c.SetRequest(c.Request().WithContext(redisstore.OneRequest(c.Request().Context())))
 			return next(c)
 		}
 	})
@@ -75,21 +75,6 @@ func newServer(cfg Config, h *handlers.Handlers, log *slog.Logger) (*http.Server
 
 // long tells the form that may be longer than the others.
 func long(c echo.Context) bool { return c.Path() == importPath }
-
-// addressReader believes X-Forwarded-For only from the configured proxies;
-// without any, the peer of the connection is the client.
-func addressReader(proxies []netip.Prefix) echo.IPExtractor {
-	if len(proxies) == 0 {
-		return echo.ExtractIPDirect()
-	}
-	options := []echo.TrustOption{echo.TrustLoopback(false), echo.TrustLinkLocal(false), echo.TrustPrivateNet(false)}
-	for _, p := range proxies {
-		options = append(options, echo.TrustIPRange(&net.IPNet{
-			IP: p.Masked().Addr().AsSlice(), Mask: net.CIDRMask(p.Bits(), p.Addr().BitLen()),
-		}))
-	}
-	return echo.ExtractIPFromXFFHeader(options...)
-}
 
 // sameOrigin refuses what another site's page sends in somebody's name. It
 // stands behind the other layers, so that its answer has their headers, its

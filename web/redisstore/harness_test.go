@@ -149,6 +149,7 @@ func checkTTLs(t *testing.T, s *redisstore.Store) (seen map[string]bool) {
 		":send:phone:": 24 * time.Hour, ":send:staff:": time.Hour, ":send:address:": time.Hour,
 		":promo:":  24 * time.Hour,
 		"session:": time.Hour, "rate:": 15*time.Minute + time.Second, "handset": 24 * time.Hour, "row:": 10 * time.Second,
+		"}:address:": 15 * time.Minute, ":lane:": 15 * time.Minute, ":owner:": 90 * 24 * time.Hour,
 	}
 	for _, key := range keys(t, s) {
 		ttl, err := s.Client().PTTL(t.Context(), key).Result()
