@@ -337,8 +337,7 @@ func (s *Service) issue(ctx context.Context, tx Tx, v Visit, kind MessageKind) (
 			return PromoCode{}, err
 		}
 		// Good to the end of its last day at the store: what a text says.
-		today := s.now().In(store.Location())
-		until := time.Date(today.Year(), today.Month(), today.Day()+days+1, 0, 0, 0, 0, store.Location()).UTC()
+		until := store.startOfDay(s.now(), days+1)
 		code.ExpiresAt = &until
 	}
 	// With nine random digits a clash is one in a billion per live code;
