@@ -142,6 +142,7 @@ func serve(ctx context.Context, cfg Config, jobs *sql.DB, h *handlers.Handlers, 
 	// Only the listener knows the port where the system chose it.
 	h.Service.SiteURL = cfg.SiteURL(listener.Addr().String())
 	h.Service.CallbackURL = cmp.Or(cfg.SMSCallbackURL, h.Service.SiteURL)
+	warnAddress(cfg, h.Service.SiteURL, log)
 	warnGateways(cfg, h.Service.Gateways, h.Service.SiteURL, h.Service.CallbackURL, log)
 	working := *h.Service
 	working.DB = jobs
