@@ -18,13 +18,13 @@ var midnights = []struct{ zone, day, start string }{
 	{"Chile/Continental", "2027-09-05", "2027-09-05 04:00"},    // - by its old name
 	{"America/Asuncion", "2023-10-01", "2023-10-01 04:00"},     // -
 	{"America/Havana", "2027-03-14", "2027-03-14 05:00"},       // -
-	{"America/Havana", "2027-11-07", "2027-11-07 05:00"},       // + the second one: nobody looks back
+	{"America/Havana", "2027-11-07", "2027-11-07 04:00"},       // + and the first one counts
 	{"Asia/Beirut", "2027-03-28", "2027-03-27 22:00"},          // -
 	{"Asia/Beirut", "2027-10-31", "2027-10-30 22:00"},          // 24:00 becomes 23:00
 	{"Africa/Cairo", "2027-04-30", "2027-04-29 22:00"},         // -
 	{"Africa/Cairo", "2027-10-29", "2027-10-28 22:00"},         // 24:00 becomes 23:00
 	{"Atlantic/Azores", "2027-03-28", "2027-03-28 01:00"},      // -
-	{"Atlantic/Azores", "2027-10-31", "2027-10-31 01:00"},      // +
+	{"Atlantic/Azores", "2027-10-31", "2027-10-31 00:00"},      // +
 	{"America/Scoresbysund", "2027-03-28", "2027-03-28 01:00"}, // the hour before is missing
 	{"America/Sao_Paulo", "2018-11-04", "2018-11-04 03:00"},    // -
 	{"America/Campo_Grande", "2018-11-04", "2018-11-04 04:00"}, // -

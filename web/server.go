@@ -128,13 +128,13 @@ func securityHeaders(secure bool) echo.MiddlewareFunc {
 func accessLog(log *slog.Logger) echo.MiddlewareFunc {
 	return func(next echo.HandlerFunc) echo.HandlerFunc {
 		return func(c echo.Context) error {
-			start := time.Now()
+			start, method := time.Now(), c.Request().Method
 			// Answered here, so that the line has the final status.
 			if err := next(c); err != nil {
 				c.Error(err)
 			}
 			log.LogAttrs(c.Request().Context(), slog.LevelInfo, "request",
-				slog.String("method", c.Request().Method), slog.String("route", c.Path()),
+				slog.String("method", method), slog.String("route", c.Path()),
 				slog.Int("status", c.Response().Status), slog.Duration("took", time.Since(start)),
 				slog.String("request_id", c.Response().Header().Get(echo.HeaderXRequestID)))
 			return nil
