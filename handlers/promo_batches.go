@@ -2,7 +2,6 @@ package handlers
 
 import (
 	"errors"
-	"io"
 	"net/http"
 	"strconv"
 
@@ -108,26 +107,6 @@ func (h *Handlers) CreatePromoImport(c echo.Context) error {
 		return h.promoImport(c, h.formStatus(c, err), v)
 	}
 	return redirect(c, batchPath(batch))
-}
-
-// uploaded puts the content of a chosen file into text; without one it stays.
-func uploaded(c echo.Context, field string, text *string) error {
-	head, err := c.FormFile(field)
-	if err != nil || head.Filename == "" {
-		return nil // no file was chosen, or the form holds none
-	}
-	file, err := head.Open()
-	if err != nil {
-		return err
-	}
-	defer func() { _ = file.Close() }()
-	// One byte more than is allowed tells that there is more.
-	content, err := io.ReadAll(io.LimitReader(file, domain.MaxImport+1))
-	if err != nil {
-		return err
-	}
-	*text = string(content)
-	return nil
 }
 
 func (h *Handlers) promoImport(c echo.Context, status int, v views.PromoImportView) (err error) {
