@@ -124,8 +124,8 @@ func importCell(cell string) string {
 	cell = strings.TrimFunc(cell, invisible)
 	if text, ok := strings.CutPrefix(cell, `="`); ok && strings.HasSuffix(text, `"`) {
 		cell = strings.ReplaceAll(text[:len(text)-1], `""`, `"`)
-	} else {
-		cell = strings.TrimPrefix(cell, "'")
+	} else if text := strings.TrimFunc(strings.TrimPrefix(cell, "'"), invisible); text != "" {
+		cell = text
 	}
 	return strings.TrimFunc(cell, invisible)
 }
