@@ -115,6 +115,6 @@ func (h *Handlers) promoImport(c echo.Context, status int, v views.PromoImportVi
 	if v.Programmes, err = h.Service.PromoProgrammes(ctx, a); err != nil {
 		return err
 	}
-	v.Text = domain.CleanImport(v.Text)
+	v.Text, v.Timeout = domain.CleanImport(v.Text), h.UploadTimeout+answerTime
 	return render(c, status, views.PromoImportPage(h.page(c, views.T(ctx, "promo_import.title")), v), views.PromoImport(v))
 }

@@ -143,6 +143,10 @@ type Config struct {
 	KannelRate      int    `env:"KANNEL_RATE" envDefault:"50" min:"1" max:"1000"`
 	KannelPartPrice int    `env:"KANNEL_PART_PRICE" envDefault:"0" min:"0" max:"100000"`
 
+	// RequestTimeout is how long a request may take to come in.
+	RequestTimeout time.Duration `env:"REQUEST_TIMEOUT" envDefault:"15s" min:"1s" max:"10m"`
+	// UploadTimeout is the same for the form with a file.
+	UploadTimeout time.Duration `env:"UPLOAD_TIMEOUT" envDefault:"2m" min:"1s" max:"30m"`
 	// StopTimeout is how long requests and jobs may go on after the signal to stop.
 	StopTimeout time.Duration `env:"STOP_TIMEOUT" envDefault:"20s" min:"1s" max:"5m"`
 	// LogLevel is the least level that is logged.

@@ -93,7 +93,7 @@ func run(ctx context.Context, environ []string, out io.Writer) (err error) {
 	}
 	secure := cfg.SecureCookies()
 	h := &handlers.Handlers{
-		Service: service, Log: log, Secure: secure,
+		Service: service, Log: log, Secure: secure, UploadTimeout: cfg.UploadTimeout,
 		Sessions: redis.Sessions(redisstore.SessionOptions{Lifetime: cfg.SessionLifetime, Secure: secure}),
 		Probes:   []handlers.Probe{{Name: "database", Ping: db.Ping}, {Name: "redis", Ping: redis.Ping}},
 	}

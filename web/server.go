@@ -54,6 +54,7 @@ func newServer(cfg Config, h *handlers.Handlers, log *slog.Logger) (*http.Server
 			return &domain.Error{Kind: domain.Internal, Err: err}
 		}}),
 		securityHeaders(h.Secure),
+		handlers.Arrival(uploadTime(cfg), time.Now),
 		middleware.BodyLimitWithConfig(middleware.BodyLimitConfig{Limit: maxBody, Skipper: long}),
 		middleware.BodyLimitWithConfig(middleware.BodyLimitConfig{Limit: maxImport}),
 		middleware.GzipWithConfig(middleware.GzipConfig{MinLength: 1024}),
@@ -65,8 +66,8 @@ func newServer(cfg Config, h *handlers.Handlers, log *slog.Logger) (*http.Server
 	return &http.Server{
 		Handler:           e,
 		ReadHeaderTimeout: 5 * time.Second,
-		ReadTimeout:       15 * time.Second,
-		WriteTimeout:      30 * time.Second,
+		ReadTimeout:       cfg.RequestTimeout,
+		WriteTimeout:      cfg.RequestTimeout + 15*time.Second,
 		IdleTimeout:       2 * time.Minute,
 		MaxHeaderBytes:    64 << 10,
 		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelWarn),
@@ -75,6 +76,16 @@ func newServer(cfg Config, h *handlers.Handlers, log *slog.Logger) (*http.Server
 
 // long tells the form that may be longer than the others.
 func long(c echo.Context) bool { return c.Path() == importPath }
+
+// uploadTime gives the form with a file longer to come in than the others.
+func uploadTime(cfg Config) func(echo.Context) time.Duration {
+	return func(c echo.Context) time.Duration {
+		if long(c) && c.Request().Method == http.MethodPost {
+			return cfg.UploadTimeout
+		}
+		return 0
+	}
+}
 
 // addressReader believes X-Forwarded-For only from the configured proxies;
 // without any, the peer of the connection is the client.
