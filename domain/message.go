@@ -178,8 +178,8 @@ const MessageQueue = "messages"
 // NextDayAt is when a message that was caused at t leaves: the next day at
 // Settings.MessageAt of the store's clock.
 func (s *Service) NextDayAt(store Store, t time.Time) time.Time {
-	local := t.In(store.Location())
-	return time.Date(local.Year(), local.Month(), local.Day()+1, 0, s.Settings.MessageAt, 0, 0, store.Location()).UTC()
+	year, month, day := t.In(store.Location()).Date()
+	return clockAt(year, month, day+1, s.Settings.MessageAt, store.Location())
 }
 
 // nextAllowed is t where the store's clock allows messages then, otherwise
@@ -194,7 +194,7 @@ func (s *Service) nextAllowed(store Store, t time.Time) time.Time {
 	case minute >= s.Settings.MessageUntil:
 		day++
 	}
-	return time.Date(local.Year(), local.Month(), day, 0, s.Settings.MessageFrom, 0, 0, store.Location()).UTC()
+	return clockAt(local.Year(), local.Month(), day, s.Settings.MessageFrom, store.Location())
 }
 
 // pageTokenBytes is the length of the random part of a customer's address: 96

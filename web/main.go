@@ -93,7 +93,7 @@ func run(ctx context.Context, environ []string, out io.Writer) (err error) {
 	}
 	secure := cfg.SecureCookies()
 	h := &handlers.Handlers{
-		Service: service, Log: log, Secure: secure,
+		Service: service, Log: log, Secure: secure, UploadTimeout: cfg.UploadTimeout,
 		Sessions: redis.Sessions(redisstore.SessionOptions{Lifetime: cfg.SessionLifetime, Longest: cfg.SessionLongest, Secure: secure, Now: redis.Now}),
 		Probes:   []handlers.Probe{{Name: "database", Ping: db.Ping}, {Name: "redis", Ping: redis.Ping, Note: clockNote(redis)}},
 	}
@@ -152,6 +152,7 @@ func serve(ctx context.Context, cfg Config, jobs *sql.DB, h *handlers.Handlers, 
 	// Only the listener knows the port where the system chose it.
 	h.Service.SiteURL = cfg.SiteURL(listener.Addr().String())
 	h.Service.CallbackURL = cmp.Or(cfg.SMSCallbackURL, h.Service.SiteURL)
+	warnAddress(cfg, h.Service.SiteURL, log)
 	warnGateways(cfg, h.Service.Gateways, h.Service.SiteURL, h.Service.CallbackURL, log)
 	working := *h.Service
 	working.DB = jobs
