@@ -7,8 +7,11 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/http/httptest"
+	"net/http/httputil"
 	"net/url"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -144,6 +147,44 @@ func TestSlowImport(t *testing.T) {
 	if html := vera.get(importPath).Body; !strings.Contains(html, `hx-config="{&#34;timeout&#34;:90000}"`) {
 		t.Errorf("htmx gives up at another time:\n%s", html[strings.Index(html, "<form"):][:600])
 	}
+}
+
+// In the browser a form that came in too slowly stays as it was, a chosen file
+// and all, says so, and can be sent once more.
+func TestSlowImportInBrowser(t *testing.T) {
+	browser(t)
+	p := start(t, "DATA_DIR="+t.TempDir())
+	target, err := url.Parse(p.URL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	// A line on which an import is too slow, until it is not. Chromium sends a
+	// form once more by itself where a connection that it had used before says so.
+	var slow atomic.Bool
+	slow.Store(true)
+	through := &httputil.ReverseProxy{Rewrite: func(r *httputil.ProxyRequest) { r.SetURL(target); r.Out.Host = r.In.Host }}
+	line := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Method == http.MethodPost && r.URL.Path == importPath && slow.Load() {
+			http.Error(w, "<h1>late</h1>", http.StatusRequestTimeout)
+			return
+		}
+		through.ServeHTTP(w, r)
+	}))
+	t.Cleanup(line.Close)
+	w := newWindow(t, line.URL)
+	w.wrong.lost(true)
+	w.toOffice("vera")
+	w.open(importPath)
+	w.fill("Название", "Медленно")
+	w.paste("text", importHead+"\n0000000013;15;;1;\n")
+	w.press("Загрузить")
+	w.see("Запрос не дошёл целиком")
+	if title := w.value("Название"); title != "Медленно" {
+		t.Errorf("the form holds %q", title)
+	}
+	slow.Store(false)
+	w.press("Повторить")
+	w.see("000 000 0013")
 }
 
 // Somebody who hangs up amid a form, or while it is worked on, is no error,
