@@ -113,10 +113,10 @@ func (h *Handlers) page(c echo.Context, title string) views.Page {
 // given fields; what belongs to no field comes first.
 func faults(c echo.Context, err error, order ...string) views.Faults {
 	ctx := c.Request().Context()
-	fields := domain.FieldsOf(err)
+	fields, limited := domain.FieldsOf(err), domain.KindOf(err) == domain.Limited
 	var out views.Faults
 	if len(fields) == 0 {
-		return append(out, views.FieldError{Text: views.Say(ctx, messageOf(err))})
+		return append(out, views.FieldError{Text: views.Say(ctx, messageOf(err)), Limited: limited})
 	}
 	for _, name := range order {
 		if t, ok := fields[name]; ok {

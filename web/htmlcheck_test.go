@@ -202,6 +202,9 @@ func htmlFaults(root *html.Node, body string) (faults []string) {
 		if n := len(find(root, tag("h1"))); n != 1 {
 			fault("%d h1", n)
 		}
+		if parts := strings.Split(textOf(find(root, tag("title"))[0]), " · "); len(slices.Compact(slices.Sorted(slices.Values(parts)))) != len(parts) || slices.Contains(parts, "") {
+			fault("the title is %q", parts)
+		}
 		if lang := attr(find(root, tag("html"))[0], "lang"); lang != "ru" && lang != "en" {
 			fault("html lang=%q", lang)
 		}
