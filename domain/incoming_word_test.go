@@ -14,7 +14,7 @@ func TestReadWord(t *testing.T) {
 		{StopWord, []string{
 			"STOP", "stop", "Stop.", " stop. ", "СТОП", "Стоп!", "«стоп»", "\"СТОП\"", "стоп\r\n", "*стоп*", "стоп 🙏", "СТОООП!!!",
 			"ОТПИСКА", "отписка", "Отписка.", "НЕТ", "нет", "Нет!!!", "нет.", "unsubscribe", "UnSubscribe", "UNSUB", "stopall", "Stop all",
-			"QUIT", "cancel", "End", "revoke", "opt-out", "OPTOUT", "отмена", "Отключите", "отключить, пожалуйста", "отключите рассылку",
+			"QUIT", "cancel", "End", "revoke", "OPTOUT", "отмена", "Отключите", "отключить, пожалуйста", "отключите рассылку",
 			"С Т О П", "S.T.O.P.", "стоп стоп стоп", "стоп, нет", "NET", "otpiska",
 			// Letters of the other alphabet, and marks that nobody sees.
 			"CТОП", "CTOП", "СТOП", "SТОР", "STОP", "HET", "НEТ", "ст0п", "CTOΠ", "ＳＴＯＰ", "сто\u0301п", "\ufeffстоп", "сто\u00adп", "с\u200bтоп",
