@@ -62,13 +62,19 @@ func say(out io.Writer, format string, args ...any) { _, _ = fmt.Fprintf(out, fo
 // run starts everything from its settings, serves until ctx ends, and stops
 // cleanly: no request is cut, running jobs finish. out gets what a person
 // reads: the address, and once the demo's logins; the log goes there too.
-func run(ctx context.Context, environ []string, out io.Writer) (err error) {
+func run(ctx context.Context, environ []string, out io.Writer) error {
+	return runWithin(ctx, environ, out, 0)
+}
+
+// runWithin is run with another deadline of a call to Redis than the program's
+// own, which 0 means.
+func runWithin(ctx context.Context, environ []string, out io.Writer, redisDeadline time.Duration) (err error) {
 	cfg, err := LoadConfig(environ)
 	if err != nil {
 		return err
 	}
 	log := newLogger(cfg, out)
-	redis, err := redisstore.Open(ctx, redisstore.Options{URL: string(cfg.RedisURL), Prefix: cfg.RedisPrefix, Logger: log})
+	redis, err := redisstore.Open(ctx, redisstore.Options{URL: string(cfg.RedisURL), Prefix: cfg.RedisPrefix, Logger: log, Deadline: redisDeadline})
 	if err != nil {
 		return fmt.Errorf("redis: %w", err)
 	}

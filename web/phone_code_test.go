@@ -17,6 +17,10 @@ import (
 	"prilavok/sql/sqltest"
 )
 
+// breakable are the addresses of servers that tests break: a program on one of
+// them has the deadlines of the real one.
+var breakable sync.Map
+
 // ownRedis is a Redis server that a test may break.
 type ownRedis struct {
 	t     *testing.T
@@ -35,6 +39,7 @@ func newOwnRedis(t *testing.T) *ownRedis {
 	}
 	port := freePorts(t, 1)[0]
 	r := &ownRedis{t: t, port: port}
+	breakable.Store(r.url(), true)
 	r.start()
 	r.admin = redis.NewClient(&redis.Options{Addr: "127.0.0.1:" + port})
 	t.Cleanup(func() {

@@ -22,8 +22,8 @@ import (
 
 const demoPassword = "a demo password"
 
-// program is one running instance of the whole program, started by the same
-// run() as the real one.
+// program is one running instance of the whole program, started as the real
+// one is.
 type program struct {
 	t    testing.TB
 	URL  string
@@ -103,7 +103,12 @@ func start(t testing.TB, env ...string) *program {
 		"ADDR=127.0.0.1:0", "DEMO_PASSWORD=" + demoPassword, "LOG_LEVEL=info",
 	}, env...)
 	ended := make(chan error, 1)
-	go func() { ended <- run(ctx, settings, p.out) }()
+	// A busy machine has time, unless it is Redis that shall fail.
+	within := time.Minute
+	if _, breaks := breakable.Load(setting(env, "REDIS_URL")); breaks {
+		within = 0
+	}
+	go func() { ended <- runWithin(ctx, settings, p.out, within) }()
 	p.stop = sync.OnceValue(func() error {
 		cancel()
 		select {

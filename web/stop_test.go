@@ -131,7 +131,7 @@ func TestStopHasADeadline(t *testing.T) {
 		if err == nil {
 			t.Error("a cut request is not told of")
 		}
-	case <-time.After(20 * time.Second):
+	case <-time.After(patience):
 		t.Fatal("the program does not stop")
 	}
 }

@@ -151,7 +151,8 @@ func TestSlowImport(t *testing.T) {
 
 // In the browser a form that came in too slowly stays as it was, a chosen file
 // and all, says so, and can be sent once more.
-func TestSlowImportInBrowser(t *testing.T) {
+func TestSlowImportInABrowser(t *testing.T) {
+	t.Parallel()
 	browser(t)
 	p := start(t, "DATA_DIR="+t.TempDir())
 	target, err := url.Parse(p.URL)
