@@ -56,7 +56,7 @@ type CustomerConsent struct {
 	Consent
 	StoreName string // empty where no store was the source
 	Zone      string
-	Counts    bool             // a no does from everywhere, a yes where the phone has answered
+	Counts    bool             // it came from the phone, or the phone has answered in its visit
 	TakenBack *CustomerConsent // the no that came after this yes; nil: it stands, or is a no itself
 }
 
