@@ -312,3 +312,42 @@ func TestSignInThatNobodyLookedAt(t *testing.T) {
 		w.mustSignIn("moscow", home, "")
 	})
 }
+
+// noting notes what signing in asks. Whatever else it would ask has nobody to
+// answer.
+type noting struct {
+	domain.Database
+	domain.SignIns
+	whole domain.Database
+	tries domain.SignIns
+	asked []string
+}
+
+func (n *noting) StaffByLogin(ctx context.Context, login string) (domain.Staff, error) {
+	n.asked = append(n.asked, "who has the login")
+	return n.whole.StaffByLogin(ctx, login)
+}
+
+func (n *noting) Enter(ctx context.Context, t domain.SignInTry) (domain.SignInEntry, error) {
+	n.asked = append(n.asked, "a lane")
+	return n.tries.Enter(ctx, t)
+}
+
+// A login that nobody has, or one of a closed account, costs the same questions
+// in the same order as one that somebody has: what differs could be measured.
+func TestSignInAsksTheSameForEverybody(t *testing.T) {
+	eachWorld(t, func(t *testing.T, w *world) {
+		w.Settings.SignInAttempts = 2
+		n := &noting{whole: changedPassword{w.DB, "ural", "", true}, tries: w.SignIns}
+		w.DB, w.SignIns = n, n
+		for try, want := range [][]string{{"a lane", "who has the login"}, {"a lane", "who has the login"}, {"a lane"}} {
+			for _, login := range []string{"moscow", "nobody", "ural"} {
+				n.asked = nil
+				w.guessFrom(login, home, "")
+				if !slices.Equal(n.asked, want) {
+					t.Errorf("try %d of %s asked for %q; expected %q", try+1, login, n.asked, want)
+				}
+			}
+		}
+	})
+}

@@ -2,7 +2,6 @@ package main
 
 import (
 	"net/http"
-	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -80,37 +79,4 @@ func (c *client) cookie(path string) string {
 		names = append(names, cookie.Name)
 	}
 	return strings.Join(names, " ")
-}
-
-// A login that nobody has costs the same questions as one that somebody has:
-// what differs could be measured.
-func TestSignInAsksTheSameForEverybody(t *testing.T) {
-	all := backends(t)
-	if len(all) == 1 {
-		t.Skip("needs TEST_DATABASE_URL and TEST_REDIS_URL")
-	}
-	tap, env := newTap(t, all[1].env(t))
-	p := start(t, append(env, "SIGN_IN_ATTEMPTS=2")...)
-	asks := func(login string) (all []string) {
-		got := tap.during(func() { p.client().post("/sign-in", "login", login, "password", "guess") })
-		for _, s := range got.sql {
-			all = append(all, s.text)
-		}
-		for _, c := range got.redis {
-			if name := strings.ToLower(c[0]); name != "time" { // the program follows the clock at its own times
-				all = append(all, name)
-			}
-		}
-		return all
-	}
-	for range 2 { // connections and scripts are met for the first time
-		asks("vera")
-		asks("nobody")
-	}
-	for n, what := range []string{"looked at", "looked at", "refused", "refused"} {
-		known, unknown := asks("anna"), asks("annas")
-		if !slices.Equal(known, unknown) || len(known) == 0 || n < 2 && len(known) != 2 || n >= 2 && len(known) != 1 {
-			t.Errorf("%s: %q of somebody, %q of nobody", what, known, unknown)
-		}
-	}
 }
