@@ -111,7 +111,7 @@ func (s *Service) RecordConsents(ctx context.Context, a Actor, visitID int64, an
 		for _, an := range answers {
 			given[an.DocumentID] = an.Given
 		}
-		refused := v.ConsentsAt != nil && !v.Communications
+		stood, fresh := v.Communications, false
 		v.PersonalData, v.Communications = false, false
 		for _, d := range docs {
 			yes, shown := given[d.ID]
@@ -131,6 +131,7 @@ func (s *Service) RecordConsents(ctx context.Context, a Actor, visitID int64, an
 				// Where it has to be asked for anew (eraseCustomer) it does not.
 				continue
 			}
+			fresh = fresh || yes
 			_, err := tx.AddConsent(ctx, Consent{
 				Source: FromVisit, VisitID: v.ID, ContactID: v.ContactID, StoreID: v.StoreID, StaffID: a.ID,
 				DocumentID: d.ID, Hash: d.Hash, Given: yes, At: v.TouchedAt, Holds: !yes && v.VerifiedAt != nil,
@@ -148,11 +149,8 @@ func (s *Service) RecordConsents(ctx context.Context, a Actor, visitID int64, an
 		if !v.PersonalData {
 			return s.withdraw(ctx, tx, v, a.ID)
 		}
-		if refused && v.Communications && v.VerifiedAt != nil {
-			// The phone answered before this yes was said, and confirms nothing of it.
-			if err := s.endVerification(ctx, tx, v, a.ID); err != nil {
-				return err
-			}
+		if err := s.relink(ctx, tx, v, a.ID, fresh, stood); err != nil {
+			return err
 		}
 		if !v.Communications && s.Settings.PromoNeedsVerifiedPhone && v.VerifiedAt == nil {
 			return s.releaseHold(ctx, tx, *v, a.ID)
@@ -173,7 +171,7 @@ func standingConsents(ctx context.Context, q Queries, visitID int64) (map[int64]
 
 // withdraw erases the contact from a visit whose customer took the consent
 // back. Somebody who is known from other visits stays known. Where their phone
-// has answered, their no is put on their record: it holds for what those visits
+// has answered, their no stays on their record: it holds for what those visits
 // have scheduled, and takes the name away too. Until then anybody may stand
 // there, and the no is this visit's alone.
 func (s *Service) withdraw(ctx context.Context, tx Tx, v *Visit, staffID int64) error {
@@ -183,9 +181,6 @@ func (s *Service) withdraw(ctx context.Context, tx Tx, v *Visit, staffID int64) 
 	id, verified := *v.ContactID, v.VerifiedAt != nil
 	gone, err := s.eraseContact(ctx, tx, v, staffID)
 	if err != nil || gone || !verified {
-		return err
-	}
-	if err := tx.LinkWithdrawal(ctx, v.ID, id); err != nil {
 		return err
 	}
 	c, err := tx.LockContact(ctx, id)

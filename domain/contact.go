@@ -36,7 +36,7 @@ const (
 // visit without a sign of it: the advisor learns nothing of that person's
 // past, not even that there is one.
 func (s *Service) RecordContact(ctx context.Context, a Actor, visitID int64, f ContactForm) (Visit, error) {
-	name := strings.Join(strings.Fields(f.Name), " ")
+	name := foldName(f.Name)
 	phone, faults := s.parsePhone(f.Phone), map[string]Text{}
 	if phone.fault != nil {
 		faults["phone"] = *phone.fault
@@ -110,16 +110,25 @@ func checkAnswers(questions []Question, typed map[int64]string, faults map[strin
 }
 
 // eraseContact lets a visit go of its contact. One that nothing else refers to
-// is deleted; gone tells that it was, or that there was none.
+// is deleted; gone tells that it was, or that there was none. Otherwise what
+// their phone has refused in this visit stays theirs, and goes on with nobody
+// whose number is typed next.
 func (s *Service) eraseContact(ctx context.Context, tx Tx, v *Visit, staffID int64) (gone bool, err error) {
 	if v.ContactID == nil {
 		return true, nil
 	}
 	id := *v.ContactID
+	refused, err := tx.StandingRefusals(ctx, v.ID)
+	if err != nil {
+		return false, err
+	}
 	if err := s.letGo(ctx, tx, v, staffID); err != nil {
 		return false, err
 	}
-	return tx.DropContactIfUnused(ctx, id)
+	if gone, err = tx.DropContactIfUnused(ctx, id); err != nil || gone || len(refused) == 0 {
+		return gone, err
+	}
+	return false, tx.LinkWithdrawal(ctx, id, refused)
 }
 
 // letGo takes phone, name and answers out of a visit, with what hung on them:

@@ -56,7 +56,7 @@ type CustomerConsent struct {
 	Consent
 	StoreName string // empty where no store was the source
 	Zone      string
-	Counts    bool             // a no does from everywhere, a yes where the phone has answered
+	Counts    bool             // it came from the phone, or the phone has answered in its visit
 	TakenBack *CustomerConsent // the no that came after this yes; nil: it stands, or is a no itself
 }
 
@@ -113,10 +113,7 @@ type CustomerSMS struct {
 // people who were erased, are one to whoever asks: the same answer after the
 // same single read.
 func (s *Service) customer(ctx context.Context, token string) (Contact, error) {
-	if strings.Trim(token, tokenAlphabet) != "" {
-		token = "" // what was never drawn may be no text at all
-	}
-	return s.DB.ContactByToken(ctx, token)
+	return s.DB.ContactByToken(ctx, readToken(token))
 }
 
 // CustomerPage gives a customer's own page.

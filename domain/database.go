@@ -55,6 +55,9 @@ type Queries interface {
 	// counts only once the phone has answered there.
 	ContactConsents(ctx context.Context, contactID int64) (map[ConsentKind]bool, error)
 
+	// StandingRefusals gives the ids of the visit's last answers that count for
+	// its contact, whatever became of the verification since, and are a no.
+	StandingRefusals(ctx context.Context, visitID int64) ([]int64, error)
 	// NewestConsent gives a contact's last answer to a kind of document: a yes
 	// also where the phone has not answered, a no where it counts; NotFound where
 	// there is none.
@@ -300,13 +303,14 @@ type Tx interface {
 	AddConsent(ctx context.Context, c Consent) (int64, error)
 	// AddContactEvent records what a customer asked for by themselves.
 	AddContactEvent(ctx context.Context, e ContactEvent) error
-	// LinkWithdrawal points the visit's standing refusals at a contact that
-	// the visit has let go of: the proof that this person said no.
-	LinkWithdrawal(ctx context.Context, visitID, contactID int64) error
+	// LinkWithdrawal points refusals at a contact that their visit has let go
+	// of: the proof that this person said no.
+	LinkWithdrawal(ctx context.Context, contactID int64, consentIDs []int64) error
 	// EndVerification takes the proof of the phone out of the visit, whose
 	// contact stays; the visit itself is written by SaveVisit.
 	EndVerification(ctx context.Context, visitID int64) error
-	// LinkConsents points the visit's consent rows at a contact.
+	// LinkConsents points those of the visit's consent rows at a contact that
+	// are nobody's.
 	LinkConsents(ctx context.Context, visitID, contactID int64) error
 	// UnlinkContact takes contact and phone out of the visit's consents,
 	// verifications, refusals, code messages, and of its redemptions that are neither held

@@ -13,6 +13,22 @@ import "context"
 // newLink draws the name of a link.
 func newLink() string { return RandomToken(12) }
 
+// relink ends what a code has proved, or is about to, once other consents were
+// recorded. The phone that has answered confirms no yes that was said after it,
+// fresh, to the same text or to a new one; and where the consent to messages
+// stood and is gone, a code that is on its way confirms no later one.
+func (s *Service) relink(ctx context.Context, tx Tx, v *Visit, staffID int64, fresh, stood bool) error {
+	switch {
+	case v.ContactID == nil:
+		return nil
+	case v.VerifiedAt != nil && fresh:
+		return s.endVerification(ctx, tx, v, staffID)
+	case v.VerifiedAt == nil && stood && !v.Communications:
+		v.Link = newLink()
+	}
+	return nil
+}
+
 // endVerification takes the proof of the phone out of a locked visit whose
 // contact stays. What only a verified phone may hold goes with it.
 func (s *Service) endVerification(ctx context.Context, tx Tx, v *Visit, staffID int64) error {

@@ -110,24 +110,22 @@ func quotedLength(cell string, separator rune) int {
 
 // blankBut tells what nobody sees within a line, other than its separator.
 func blankBut(separator rune) func(rune) bool {
-	return func(r rune) bool { return r != '\n' && r != separator && invisible(r) }
+	return func(r rune) bool { return r != '\n' && r != separator && blank(r) }
 }
 
-func invisible(r rune) bool {
-	return unicode.IsSpace(r) || unicode.In(r, unicode.Cc, unicode.Cf)
-}
+func blank(r rune) bool { return unicode.IsSpace(r) || unicode.Is(unicode.Cc, r) || invisible(r) }
 
 // importCell is a cell as a person sees it: without what is invisible round
 // it, and without the formula or the apostrophe that keeps a spreadsheet from
 // taking digits for a number.
 func importCell(cell string) string {
-	cell = strings.TrimFunc(cell, invisible)
+	cell = strings.TrimFunc(cell, blank)
 	if text, ok := strings.CutPrefix(cell, `="`); ok && strings.HasSuffix(text, `"`) {
 		cell = strings.ReplaceAll(text[:len(text)-1], `""`, `"`)
-	} else if text := strings.TrimFunc(strings.TrimPrefix(cell, "'"), invisible); text != "" {
+	} else if text := strings.TrimFunc(strings.TrimPrefix(cell, "'"), blank); text != "" {
 		cell = text
 	}
-	return strings.TrimFunc(cell, invisible)
+	return strings.TrimFunc(cell, blank)
 }
 
 // importCells cleans the cells of a line and drops those that are empty beyond

@@ -147,7 +147,7 @@ func seen(text, separator string) map[int]bool {
 	lines := map[int]bool{}
 	text = strings.NewReplacer("\r\n", "\n", "\r", "\n").Replace(strings.TrimPrefix(text, "\ufeff"))
 	for i, line := range strings.Split(text, "\n") {
-		if strings.TrimFunc(strings.ReplaceAll(line, separator, ""), invisible) != "" {
+		if strings.TrimFunc(strings.ReplaceAll(line, separator, ""), blank) != "" {
 			lines[i+1] = true
 		}
 	}

@@ -31,7 +31,7 @@ func (w *world) guessFrom(login, address, device string) domain.Kind {
 func (w *world) mustSignIn(login, address, device string) string {
 	w.t.Helper()
 	in, err := w.signIn(login, address, device)
-	if err != nil || in.Staff.Login != strings.ToLower(login) {
+	if err != nil || !strings.EqualFold(in.Staff.Login, login) {
 		w.t.Fatalf("%s from %s: %+v, %v", login, address, in.Staff, err)
 	}
 	return in.Device
@@ -256,13 +256,13 @@ func (d changedPassword) StaffByLogin(ctx context.Context, login string) (domain
 // a closed account comes in from nowhere, by whatever it keeps.
 func TestSignInAfterAChangedPassword(t *testing.T) {
 	eachWorld(t, func(t *testing.T, w *world) {
-		real := w.DB
+		whole := w.DB
 		device := w.mustSignIn("moscow", home, "")
 		hash, err := domain.HashPassword("another password")
 		if err != nil {
 			t.Fatal(err)
 		}
-		w.DB = changedPassword{real, "moscow", hash, false}
+		w.DB = changedPassword{whole, "moscow", hash, false}
 		changed := domain.SignInForm{Login: "moscow", Password: "another password", Address: "198.51.100.50"}
 		in, err := w.SignIn(t.Context(), changed)
 		if err != nil {
@@ -278,7 +278,7 @@ func TestSignInAfterAChangedPassword(t *testing.T) {
 		if _, err := w.SignIn(t.Context(), changed); err != nil {
 			t.Errorf("from a device of the new one: %v", err)
 		}
-		w.DB = changedPassword{real, "moscow", hash, true}
+		w.DB = changedPassword{whole, "moscow", hash, true}
 		if _, err := w.SignIn(t.Context(), changed); domain.KindOf(err) != domain.Invalid {
 			t.Errorf("a closed account: %v", err)
 		}
@@ -300,15 +300,15 @@ func (d hangsUpAtLogin) StaffByLogin(ctx context.Context, login string) (domain.
 func TestSignInThatNobodyLookedAt(t *testing.T) {
 	eachWorld(t, func(t *testing.T, w *world) {
 		w.Settings.SignInAttempts = 2
-		real := w.DB
+		whole := w.DB
 		for range 5 {
 			ctx, cancel := context.WithCancel(t.Context())
-			w.DB = hangsUpAtLogin{real, cancel}
+			w.DB = hangsUpAtLogin{whole, cancel}
 			if _, err := w.SignIn(ctx, domain.SignInForm{Login: "moscow", Password: "guess", Address: home}); !errors.Is(err, context.Canceled) {
 				t.Fatalf("who hangs up: %v", err)
 			}
 		}
-		w.DB = real
+		w.DB = whole
 		w.mustSignIn("moscow", home, "")
 	})
 }

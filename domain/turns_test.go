@@ -88,8 +88,10 @@ func TestSharesAreFair(t *testing.T) {
 		// All that hammered before are served in the end.
 		r.leaves("anna")
 		r.leaves("vera")
-		for who := ""; len(r.got) > 0; r.leaves(who) {
-			who, r.got = r.got[0], r.got[1:]
+		for len(r.got) > 0 {
+			who := r.got[0]
+			r.got = r.got[1:]
+			r.leaves(who)
 		}
 		if n := r.shares.Known(); n != 0 || len(r.errs) > 0 {
 			t.Errorf("%d are remembered when all have gone; %v", n, r.errs)

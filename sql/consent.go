@@ -79,7 +79,7 @@ func (t *tx) AddConsent(ctx context.Context, c domain.Consent) (int64, error) {
 }
 
 func (t *tx) LinkConsents(ctx context.Context, visitID, contactID int64) error {
-	_, err := t.exec(ctx, `UPDATE consents SET contact_id = $2 WHERE visit_id = $1`, visitID, contactID)
+	_, err := t.exec(ctx, `UPDATE consents SET contact_id = $2 WHERE visit_id = $1 AND contact_id IS NULL`, visitID, contactID)
 	return err
 }
 
@@ -93,9 +93,11 @@ func (t *tx) ConfirmConsents(ctx context.Context, visitID int64, challengeID str
 
 // UnlinkContact also takes the code's confirmation off the consents: it was
 // the unlinked person's phone that answered, and the rows may be linked to
-// another person next.
+// another person next. What somebody has refused who was linked before stays
+// theirs.
 func (t *tx) UnlinkContact(ctx context.Context, visitID int64) error {
-	if _, err := t.exec(ctx, `UPDATE consents SET contact_id = NULL, challenge_id = NULL WHERE visit_id = $1`, visitID); err != nil {
+	if _, err := t.exec(ctx, `UPDATE consents SET contact_id = NULL, challenge_id = NULL, holds = FALSE
+		WHERE visit_id = $1 AND contact_id = (SELECT contact_id FROM visits WHERE id = $1)`, visitID); err != nil {
 		return err
 	}
 	if _, err := t.exec(ctx, `UPDATE verifications SET contact_id = NULL WHERE visit_id = $1`, visitID); err != nil {
@@ -126,16 +128,20 @@ func (t *tx) UnlinkContact(ctx context.Context, visitID int64) error {
 }
 
 func (t *tx) EndVerification(ctx context.Context, visitID int64) error {
-	// What was refused while the phone was proved stays refused.
-	if _, err := t.exec(ctx, `UPDATE consents SET holds = TRUE WHERE visit_id = $1 AND NOT given`, visitID); err != nil {
-		return err
-	}
 	_, err := t.exec(ctx, `UPDATE verifications SET contact_id = NULL WHERE visit_id = $1`, visitID)
 	return err
 }
 
-func (t *tx) LinkWithdrawal(ctx context.Context, visitID, contactID int64) error {
-	_, err := t.exec(ctx, `UPDATE consents SET contact_id = $2, holds = TRUE
-		WHERE NOT given AND id IN (`+newestConsents+` WHERE n.visit_id = $1 GROUP BY nd.kind)`, visitID, contactID)
+// StandingRefusals counts a yes that a code has once confirmed, too: a no of
+// before it is over.
+func (q *queries) StandingRefusals(ctx context.Context, visitID int64) ([]int64, error) {
+	return many[int64](ctx, q, `SELECT id FROM consents WHERE NOT given AND id IN (`+newestConsents+` JOIN visits nv ON nv.id = n.visit_id
+		WHERE nv.id = $1 AND n.contact_id = nv.contact_id AND (n.challenge_id IS NOT NULL OR `+consentCounts("n", "nv")+`)
+		GROUP BY nd.kind) ORDER BY id`, visitID)
+}
+
+func (t *tx) LinkWithdrawal(ctx context.Context, contactID int64, consentIDs []int64) error {
+	where, args := in("id", consentIDs, []any{contactID})
+	_, err := t.exec(ctx, `UPDATE consents SET contact_id = $1, holds = TRUE WHERE `+where, args...)
 	return err
 }

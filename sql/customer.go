@@ -55,7 +55,7 @@ func (q *queries) CustomerConsents(ctx context.Context, contactID int64) ([]doma
 		Store *string
 	}
 	err := q.list(ctx, &rows, `SELECT `+consentFields+`, s.name AS store, coalesce(s.time_zone, '') AS zone,
-			NOT c.given OR v.verified_at IS NOT NULL AS counts
+			`+consentCounts("c", "v")+` AS counts
 		`+consentTables+` LEFT JOIN stores s ON s.id = c.store_id LEFT JOIN visits v ON v.id = c.visit_id WHERE c.contact_id = $1 ORDER BY c.id`, contactID)
 	out := make([]domain.CustomerConsent, len(rows))
 	for i, r := range rows {

@@ -146,6 +146,8 @@ func TestConsentRoundTrip(t *testing.T) {
 		})
 		equal(t, "as it stands", must(db.ContactConsents(ctx, *v.ContactID))(t),
 			map[domain.ConsentKind]bool{domain.PersonalData: true, domain.Communications: false})
+		refused := must(db.StandingRefusals(ctx, v.ID))(t)
+		equal(t, "refused", refused, []int64{consents[2].ID})
 
 		do(t, db, func(ctx context.Context, tx domain.Tx) error { return tx.UnlinkContact(ctx, v.ID) })
 		for i := range consents {
@@ -155,7 +157,7 @@ func TestConsentRoundTrip(t *testing.T) {
 		if got := must(db.ContactConsents(ctx, *v.ContactID))(t); len(got) != 0 {
 			t.Errorf("consents of an unlinked contact: %v", got)
 		}
-		do(t, db, func(ctx context.Context, tx domain.Tx) error { return tx.LinkWithdrawal(ctx, v.ID, *v.ContactID) })
+		do(t, db, func(ctx context.Context, tx domain.Tx) error { return tx.LinkWithdrawal(ctx, *v.ContactID, refused) })
 		equal(t, "the no is put on their record", must(db.ContactConsents(ctx, *v.ContactID))(t),
 			map[domain.ConsentKind]bool{domain.Communications: false})
 	})

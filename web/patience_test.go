@@ -49,7 +49,7 @@ func TestARequestWaitsForRedisOnce(t *testing.T) {
 	}
 	for n := 1; n <= 2; n++ {
 		w := httptest.NewRecorder()
-		server.Handler.ServeHTTP(w, httptest.NewRequest(http.MethodGet, "/readyz", nil))
+		server.Handler.ServeHTTP(w, httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/readyz", nil))
 		if w.Code != http.StatusServiceUnavailable || away.asked != n {
 			t.Errorf("request %d: %d, and Redis was asked %d times so far", n, w.Code, away.asked)
 		}
