@@ -58,6 +58,9 @@ type Queries interface {
 	// StandingRefusals gives the ids of the visit's last answers that count for
 	// its contact, whatever became of the verification since, and are a no.
 	StandingRefusals(ctx context.Context, visitID int64) ([]int64, error)
+	// RecentWithdrawals lists what was withdrawn by a member of staff, or by
+	// anybody where the id is 0, the newest first.
+	RecentWithdrawals(ctx context.Context, staffID int64, limit int) ([]WithdrawalRecord, error)
 	// NewestConsent gives a contact's last answer to a kind of document: a yes
 	// also where the phone has not answered, a no where it counts; NotFound where
 	// there is none.
@@ -301,7 +304,10 @@ type Tx interface {
 
 	// AddConsent inserts the proof of one answer.
 	AddConsent(ctx context.Context, c Consent) (int64, error)
-	// AddContactEvent records what a customer asked for by themselves.
+	// AddWithdrawal records that staff took a consent back for a customer; first
+	// tells that this form has not done it before.
+	AddWithdrawal(ctx context.Context, w Withdrawal) (first bool, err error)
+	// AddContactEvent records what a customer asked for.
 	AddContactEvent(ctx context.Context, e ContactEvent) error
 	// LinkWithdrawal points refusals at a contact that their visit has let go
 	// of: the proof that this person said no.

@@ -95,6 +95,9 @@ func TestErasureLeavesNothing(t *testing.T) {
 		w.exec(`INSERT INTO incoming_messages (gateway, gateway_id, phone, body, word, at) VALUES ('test', '2', $1, 'Алло', '', $2)`, phone, w.Now())
 		w.exec(`INSERT INTO limit_lifts (request_id, attempt_id, limit_name, subject, staff_id, reason, at)
 			SELECT 'lift', max(id), 'phone_day', 'phone:' || max(phone_key), $1, $2, $3 FROM code_attempts`, vera.ID, "Рядом "+name, w.Now())
+		if err := w.WithdrawFor(ctx, vera, domain.WithdrawalForm{RequestID: w.request(), Phone: phone, Reason: "Звонила " + name, Sure: true}); err != nil {
+			t.Fatal(err)
+		}
 		w.clock.Add(time.Hour)
 		// A friend holds a use of the code; another visit of the person is open.
 		code := w.promo(m.PromoCodeID)

@@ -63,9 +63,10 @@ func (q *queries) ContactConsents(ctx context.Context, contactID int64) (map[dom
 
 // consentCounts tells whether an answer counts for its contact. Anybody can
 // name somebody else's number: so it does once the phone has answered in its
-// visit, or where it came from the phone itself.
+// visit, or where it came from the phone itself. What came otherwise than in a
+// visit is told by its source, too: an instance of before may still write it.
 func consentCounts(consent, visit string) string {
-	return `(` + consent + `.holds OR ` + visit + `.verified_at IS NOT NULL)`
+	return `(` + consent + `.holds OR ` + consent + `.source <> 'visit' OR ` + visit + `.verified_at IS NOT NULL)`
 }
 
 // newestConsents picks the last answer to each kind of document, in whatever

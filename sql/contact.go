@@ -99,6 +99,9 @@ func (t *tx) DropContactIfUnused(ctx context.Context, id int64) (bool, error) {
 		WHERE (contact_id = $1 OR phone = (SELECT phone FROM contacts WHERE id = $1))`+unusedContact, id); err != nil {
 		return false, err
 	}
+	if _, err := t.exec(ctx, `UPDATE withdrawals SET contact_id = NULL, reason = '—' WHERE contact_id = $1`+unusedContact, id); err != nil {
+		return false, err
+	}
 	n, err := t.exec(ctx, `DELETE FROM contacts WHERE id = $1`+unusedContact, id)
 	return n > 0, err
 }

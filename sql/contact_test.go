@@ -111,6 +111,9 @@ func TestDropContactIfUnused(t *testing.T) {
 				})
 				return err
 			},
+			"wish": func(ctx context.Context, tx domain.Tx, _ domain.Visit, id int64) error {
+				return tx.AddContactEvent(ctx, domain.ContactEvent{ContactID: id, Kind: domain.ContactStopped, Source: domain.FromStaff, At: at(0)})
+			},
 		} {
 			var id int64
 			do(t, db, func(ctx context.Context, tx domain.Tx) (err error) {

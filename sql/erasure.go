@@ -40,6 +40,7 @@ func (t *tx) EraseContact(ctx context.Context, c domain.Contact, phoneKey, phone
 		{`UPDATE limit_lifts SET reason = '—' WHERE attempt_id IN (
 			SELECT l.attempt_id FROM limit_lifts l JOIN code_attempts a ON a.id = l.attempt_id JOIN visits v ON v.id = a.visit_id
 			WHERE v.contact_id = $1 OR (a.phone_key = $2 AND a.phone_key <> ''))`, []any{c.ID, phoneKey}},
+		{`UPDATE withdrawals SET reason = '—' WHERE contact_id = $1`, []any{c.ID}},
 		{`UPDATE contacts SET phone = $2, name = '', page_token = '', erased_at = $3 WHERE id = $1`, []any{c.ID, phone, at}},
 	} {
 		if _, err := t.exec(ctx, s.query, s.args...); err != nil {

@@ -77,6 +77,12 @@ var recounts = []struct{ what, query string }{
 			WHERE y.contact_id = i.contact_id AND y.given AND d.kind = 'communications' AND v.verified_at < i.at AND y.at < i.at
 				AND NOT EXISTS (SELECT 1 FROM consents n JOIN consent_documents e ON e.id = n.document_id
 					WHERE n.contact_id = y.contact_id AND n.id > y.id AND NOT n.given AND e.kind = 'communications'))`},
+	{"withdrawal that took nothing back", `SELECT 'withdrawal ' || w.id AS subject, 'withdrawn' AS stored, 'consent stands' AS counted
+		FROM withdrawals w WHERE w.contact_id IS NOT NULL AND EXISTS (
+			SELECT 1 FROM consents y JOIN consent_documents d ON d.id = y.document_id JOIN visits v ON v.id = y.visit_id
+			WHERE y.contact_id = w.contact_id AND y.given AND d.kind = 'communications' AND v.verified_at < w.at AND y.at < w.at
+				AND NOT EXISTS (SELECT 1 FROM consents n JOIN consent_documents e ON e.id = n.document_id
+					WHERE n.contact_id = y.contact_id AND n.id > y.id AND NOT n.given AND e.kind = 'communications'))`},
 	// Who was referred by whom never runs in a circle: from each use upwards
 	// nobody meets themselves again.
 	{"ring of referrals", `WITH RECURSIVE edges AS (

@@ -101,6 +101,14 @@ func TestRecountFindsDamage(t *testing.T) {
 				SELECT 'kannel', '1', '', contact_id, 'stop', 'stop', '2026-01-01' FROM visits WHERE id = 1`,
 				`DELETE FROM consents; DELETE FROM incoming_messages; UPDATE visits SET verified_at = NULL WHERE id = 1`,
 				"stop that took nothing back, incoming message 1: stored stop, counted consent stands"},
+			{`INSERT INTO consents (visit_id, contact_id, store_id, staff_id, document_id, hash, given, at)
+				SELECT v.id, v.contact_id, v.store_id, v.advisor_id, d.id, d.hash, true, v.started_at FROM visits v, consent_documents d
+				WHERE v.id = 1 AND d.kind = 'communications' AND d.language = 'ru';
+			UPDATE visits SET verified_at = started_at WHERE id = 1;
+			INSERT INTO withdrawals (request_id, contact_id, staff_id, reason, at)
+				SELECT 'w', contact_id, advisor_id, 'asked', '2026-01-01' FROM visits WHERE id = 1`,
+				`DELETE FROM consents; DELETE FROM withdrawals; UPDATE visits SET verified_at = NULL WHERE id = 1`,
+				"withdrawal that took nothing back, withdrawal 1: stored withdrawn, counted consent stands"},
 		} {
 			exec(t, db, c.damage)
 			if got := sound(); !strings.Contains(got, c.want) {

@@ -120,6 +120,8 @@ var accessTable = []accessRow{
 	{"POST", "/incoming/:id/seen", nil, [people]string{"in", "403", "403", "403", "403", "/incoming", "404", "/incoming"}, ""},
 	{"GET", "/incoming/:id/stops", nil, [people]string{"in", "403", "403", "403", "403", "ok", "404", "ok"}, ""},
 	{"POST", "/incoming/:id/stops", nil, [people]string{"in", "403", "403", "403", "403", "/incoming", "404", "/incoming"}, ""},
+	{"GET", "/withdrawals", nil, office("ok"), ""},
+	{"POST", "/withdrawals", []string{"request_id", "unique"}, office("bad"), ""},
 
 	{"GET", "/stores", nil, [people]string{"in", "403", "403", "403", "403", "403", "403", "ok"}, ""},
 	{"POST", "/stores/:id/self-entry", []string{"self_entry", "no"}, [people]string{"in", "403", "403", "403", "403", "403", "403", "/stores"}, ""},

@@ -100,6 +100,17 @@ var officeCases = []formCase{
 		name: "SMS taken for a stop", page: "./stops", action: "./stops", login: "vera", served: true, until: domain.StepOutcome, who: customer{phone: "+7916300851%d"},
 		made: stopMade, good: []string{}, leads: "/incoming", foreign: "403",
 	},
+	{
+		name: "withdrawal", page: "/withdrawals", action: "/withdrawals", login: "vera", section: "withdrawals",
+		bad: []badInput{
+			{pairs: []string{"phone", "", "reason", ""}, faults: []string{"phone", "reason", "sure"}},
+			{pairs: []string{"phone", "12-34", "reason", `"<`, "sure", "yes"}, faults: []string{"phone", "reason"}, kept: map[string]string{"phone": "12-34", "reason": `"<`}},
+			{pairs: []string{"phone", "8 916 300 95 00", "reason", tooLong, "sure", "yes"}, faults: []string{"reason"}, kept: map[string]string{"phone": "8 916 300 95 00", "reason": tooLong}},
+			{pairs: []string{"phone", "8 916 300 95 00", "reason", "Позвонил"}, faults: []string{"sure"}, kept: map[string]string{"phone": "8 916 300 95 00", "reason": "Позвонил"}},
+			{pairs: []string{"phone", "8 916 300 95 00", "reason", "Позвонил", "sure", "yes"}, drop: "request_id", kept: map[string]string{"phone": "8 916 300 95 00"}},
+		},
+		good: []string{"phone", "8 916 300 95 0%d", "reason", "Позвонил в магазин", "sure", "yes"}, leads: "/withdrawals?done=yes", foreign: "403",
+	},
 }
 
 // incomingMade lets the customer of a visit write an SMS and gives its address.

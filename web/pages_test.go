@@ -37,6 +37,9 @@ func TestPages(t *testing.T) {
 			see(c, "/promo-check")
 			see(vera, "/visits")
 			see(vera, "/incoming") // nothing has come yet
+			see(vera, "/withdrawals")
+			vera.send("/withdrawals", "/withdrawals", "phone", "8 916 300 96 00", "reason", "По телефону", "sure", "yes")
+			see(admin, "/withdrawals?done=yes")
 			see(admin, "/stores")
 			see(admin, "/gateways")
 			if a := guest.get("/c/nobodys"); a.Status != http.StatusNotFound {

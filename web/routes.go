@@ -104,6 +104,8 @@ var routes = []route{
 	{http.MethodPost, "/incoming/:id/seen", supervisors, (*handlers.Handlers).CreateIncomingSeen},
 	{http.MethodGet, "/incoming/:id/stops", supervisors, (*handlers.Handlers).NewIncomingStop},
 	{http.MethodPost, "/incoming/:id/stops", supervisors, (*handlers.Handlers).CreateIncomingStop},
+	{http.MethodGet, "/withdrawals", supervisors, (*handlers.Handlers).Withdrawals},
+	{http.MethodPost, "/withdrawals", supervisors, (*handlers.Handlers).CreateWithdrawal},
 
 	{http.MethodGet, "/stores", administrators, (*handlers.Handlers).Stores},
 	{http.MethodPost, "/stores/:id/self-entry", administrators, (*handlers.Handlers).UpdateSelfEntry},

@@ -379,6 +379,18 @@ func walkMessages(w *window, d data, show look) {
 	show("incoming-stop", w)
 	w.press("Больше не писать")
 	w.at("Входящие SMS")
+	w.press("Покупатель попросил не писать лично, по телефону или в письме")
+	w.at("Больше не писать покупателю")
+	show("withdrawals", w)
+	w.press("Больше не писать")
+	w.see("Напишите причину, хотя бы пару слов")
+	show("withdrawals-fault", w)
+	w.fill("Телефон покупателя", "8 916 800 00 01")
+	w.fill("Как попросил покупатель", "Позвонил в магазин и попросил больше не присылать рекламу")
+	w.choose("Об этом попросил сам владелец номера")
+	w.press("Больше не писать")
+	w.see("Если на этот номер уходили наши сообщения")
+	show("withdrawals-done", w)
 
 	// Each state once.
 	d.exec(`UPDATE messages SET state = 'undelivered', reason = 'not_arrived', gateway = 'kannel', parts = 3, price = 1350, settled_at = due_at, sending_at = due_at, accepted_at = due_at

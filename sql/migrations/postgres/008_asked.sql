@@ -25,7 +25,12 @@ CREATE TABLE withdrawals (
     request_id text NOT NULL UNIQUE CHECK (request_id <> ''),
     contact_id bigint REFERENCES contacts (id), -- NULL: nobody we know
     staff_id bigint NOT NULL REFERENCES staff (id),
-    reason text NOT NULL,                       -- in the words of staff; empty once its contact was erased
+    reason text NOT NULL,                       -- in the words of staff; a dash once its contact is gone
     at timestamptz NOT NULL
 );
 CREATE INDEX withdrawals_contact ON withdrawals (contact_id);
+
+-- What customers asked for by themselves, or had staff do for them.
+ALTER TABLE contact_events
+    DROP CONSTRAINT contact_events_source_check,
+    ADD CONSTRAINT contact_events_source_check CHECK (source IN ('sms', 'page', 'staff'));

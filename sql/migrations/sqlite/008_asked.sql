@@ -45,7 +45,22 @@ CREATE TABLE withdrawals (
     request_id TEXT NOT NULL UNIQUE CHECK (request_id <> ''),
     contact_id INTEGER REFERENCES contacts (id), -- NULL: nobody we know
     staff_id INTEGER NOT NULL REFERENCES staff (id),
-    reason TEXT NOT NULL,                        -- in the words of staff; empty once its contact was erased
+    reason TEXT NOT NULL,                        -- in the words of staff; a dash once its contact is gone
     at TIMESTAMP NOT NULL
 );
 CREATE INDEX withdrawals_contact ON withdrawals (contact_id);
+
+-- What customers asked for by themselves, or had staff do for them.
+CREATE TABLE contact_events_new (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    contact_id INTEGER NOT NULL REFERENCES contacts (id),
+    kind TEXT NOT NULL CHECK (kind <> ''), -- an open list, so no enumeration
+    source TEXT NOT NULL CHECK (source IN ('sms', 'page', 'staff')),
+    at TIMESTAMP NOT NULL
+);
+INSERT INTO contact_events_new (id, contact_id, kind, source, at) SELECT id, contact_id, kind, source, at FROM contact_events;
+DELETE FROM sqlite_sequence WHERE name = 'contact_events_new';
+INSERT INTO sqlite_sequence (name, seq) SELECT 'contact_events_new', seq FROM sqlite_sequence WHERE name = 'contact_events';
+DROP TABLE contact_events;
+ALTER TABLE contact_events_new RENAME TO contact_events;
+CREATE INDEX contact_events_contact ON contact_events (contact_id, id);
