@@ -258,10 +258,12 @@ func (s *Service) sendCodeText(ctx context.Context, t *codeTry, store Store, p P
 // keeps the contact.
 func stillAsked(v, asked Visit) error {
 	switch {
-	case v.ContactID == nil, *v.ContactID != *asked.ContactID, v.Link != asked.Link, v.Phone != asked.Phone, asked.SelfToken != "" && v.SelfToken != asked.SelfToken:
+	case v.ContactID == nil, *v.ContactID != *asked.ContactID, v.Phone != asked.Phone, asked.SelfToken != "" && v.SelfToken != asked.SelfToken:
 		return &Error{Kind: Conflict, Message: Say("code.phone_changed")}
 	case !v.Communications:
 		return &Error{Kind: Conflict, Message: Say("code.no_consent")}
+	case v.Link != asked.Link:
+		return &Error{Kind: Conflict, Message: Say("code.phone_changed")}
 	}
 	return nil
 }
