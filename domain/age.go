@@ -5,6 +5,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode"
 )
 
 // AgeCheck is the answer of the age step.
@@ -19,6 +20,9 @@ const (
 	AgeRefused AgeCheck = "refused"
 	AgeUnder   AgeCheck = "under"
 )
+
+// oldest is the age in years beyond which a birth date is a slip.
+const oldest = 120
 
 // Passed tells whether the visit may go on.
 func (a AgeCheck) Passed() bool { return a == AgeNoDoubt || a == AgeSeen }
@@ -35,33 +39,79 @@ func AgeOn(birth, day time.Time) int {
 }
 
 // ParseBirthDate reads a date as it is typed at the counter: 05.03.1990,
-// 5/3/1990, 05 03 1990, 05031990, or 1990-03-05 from a date picker.
+// 5/3/1990, 05 03 1990, 05031990, with the year first (1990-03-05, 19900305),
+// with or without «г.» behind it.
 func ParseBirthDate(typed string) (time.Time, bool) {
-	typed = strings.TrimSpace(typed)
-	if t, err := time.Parse(time.DateOnly, typed); err == nil {
-		return t, true
+	t, fault := readBirthDate(typed)
+	return t, fault == ""
+}
+
+// The faults of a date that was typed, each with its own words.
+const (
+	dateMalformed = "age.birth_date_malformed"  // no day, month and year in numbers
+	dateShortYear = "age.birth_date_short_year" // a year of two digits: whose century it is, nobody guesses
+	dateNoMonth   = "age.birth_date_no_month"   // a month after the 12th, as where it is written first
+	dateNoDay     = "age.birth_date_no_day"     // 31.02: a slip, not 3 March
+)
+
+func readBirthDate(typed string) (time.Time, string) {
+	typed = strings.TrimSpace(strings.ToLower(foldDigits(typed)))
+	typed = strings.TrimSpace(strings.TrimSuffix(strings.TrimSuffix(typed, "."), "г"))
+	parts := strings.FieldsFunc(typed, func(r rune) bool {
+		return unicode.IsSpace(r) || unicode.Is(unicode.Pd, r) || strings.ContainsRune(".,/\\_·\u2212", r)
+	})
+	for _, p := range parts {
+		if strings.Trim(p, "0123456789") != "" {
+			return time.Time{}, dateMalformed // no sign either
+		}
 	}
-	parts := strings.FieldsFunc(typed, func(r rune) bool { return strings.ContainsRune(".,/- \u00a0", r) })
-	if len(parts) == 1 && len(parts[0]) == 8 {
-		parts = []string{parts[0][:2], parts[0][2:4], parts[0][4:]}
+	if len(parts) == 1 {
+		parts = withoutSeparators(parts[0])
 	}
-	if len(parts) != 3 || len(parts[2]) != 4 {
-		return time.Time{}, false
+	if len(parts) != 3 {
+		return time.Time{}, dateMalformed
+	}
+	if len(parts[0]) == 4 {
+		parts[0], parts[2] = parts[2], parts[0] // the year comes first
+	}
+	if len(parts[0]) > 2 || len(parts[1]) > 2 || len(parts[2]) > 4 {
+		return time.Time{}, dateMalformed
+	}
+	if len(parts[2]) < 4 {
+		return time.Time{}, dateShortYear
 	}
 	var n [3]int
 	for i, p := range parts {
-		v, err := strconv.ParseUint(p, 10, 16) // no sign
-		if err != nil || v == 0 {
-			return time.Time{}, false
+		n[i], _ = strconv.Atoi(p) // at most four digits
+	}
+	return calendarDate(n[2], n[1], n[0])
+}
+
+// withoutSeparators parts digits that were typed in one go. The year comes last
+// unless nobody can have been born in it.
+func withoutSeparators(d string) []string {
+	switch len(d) {
+	case 6:
+		return []string{d[:2], d[2:4], d[4:]}
+	case 8:
+		if d[4:] < "1900" && d[:4] >= "1900" {
+			return []string{d[:4], d[4:6], d[6:]}
 		}
-		n[i] = int(v)
+		return []string{d[:2], d[2:4], d[4:]}
 	}
-	t := time.Date(n[2], time.Month(n[1]), n[0], 0, 0, 0, 0, time.UTC)
+	return nil
+}
+
+func calendarDate(year, month, day int) (time.Time, string) {
+	if month < 1 || month > 12 {
+		return time.Time{}, dateNoMonth
+	}
+	t := time.Date(year, time.Month(month), day, 0, 0, 0, 0, time.UTC)
 	// time.Date turns 31.02 into 3 March; such a date is a slip, not a date.
-	if t.Day() != n[0] || int(t.Month()) != n[1] {
-		return time.Time{}, false
+	if t.Day() != day || int(t.Month()) != month || year == 0 {
+		return time.Time{}, dateNoDay
 	}
-	return t, true
+	return t, ""
 }
 
 // RecordAge saves the age step. A refusal, or a document that shows fewer
@@ -75,9 +125,9 @@ func (s *Service) RecordAge(ctx context.Context, a Actor, visitID int64, check A
 		if strings.TrimSpace(birthDate) == "" {
 			return Visit{}, invalid("birth_date", "age.birth_date_empty")
 		}
-		var ok bool
-		if birth, ok = ParseBirthDate(birthDate); !ok {
-			return Visit{}, invalid("birth_date", "age.birth_date_malformed")
+		var fault string
+		if birth, fault = readBirthDate(birthDate); fault != "" {
+			return Visit{}, invalid("birth_date", fault)
 		}
 	}
 	return s.change(ctx, a, visitID, func(ctx context.Context, tx Tx, v *Visit) error {
@@ -87,8 +137,11 @@ func (s *Service) RecordAge(ctx context.Context, a Actor, visitID int64, check A
 				return err
 			}
 			years := AgeOn(birth, s.now().In(store.Location()))
-			if years < 0 || years > 120 {
-				return invalid("birth_date", "age.birth_date_implausible")
+			switch {
+			case years < 0:
+				return invalid("birth_date", "age.birth_date_future")
+			case years > oldest:
+				return invalid("birth_date", "age.birth_date_old", "Max", oldest)
 			}
 			if years < s.Settings.AgeThreshold {
 				check = AgeUnder

@@ -73,7 +73,7 @@ func TestReadCode(t *testing.T) {
 	s := testService()
 	for typed, want := range map[string]string{
 		"0123": "0123", "0 1 2 3": "0123", "01-23": "0123", "０１２３": "0123",
-		"123": "", "12345": "", "12a4": "", "": "", "١٢٣٤": "",
+		"123": "", "12345": "", "12a4": "", "": "", "١٢٣٤": "1234",
 	} {
 		got, ok := s.readCode(typed)
 		if ok != (want != "") || ok && got != want {

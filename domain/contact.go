@@ -36,7 +36,7 @@ const (
 // visit without a sign of it: the advisor learns nothing of that person's
 // past, not even that there is one.
 func (s *Service) RecordContact(ctx context.Context, a Actor, visitID int64, f ContactForm) (Visit, error) {
-	name := strings.Join(strings.Fields(f.Name), " ")
+	name := foldName(f.Name)
 	phone, faults := s.parsePhone(f.Phone), map[string]Text{}
 	if phone.fault != nil {
 		faults["phone"] = *phone.fault

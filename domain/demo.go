@@ -1,9 +1,6 @@
 package domain
 
-import (
-	"context"
-	"time"
-)
+import "context"
 
 // DemoLogin is one demo member of staff, to be told once.
 type DemoLogin struct {
@@ -159,8 +156,8 @@ func (s *Service) demoProgramme(ctx context.Context, tx Tx) ([]Store, error) {
 // message waiting.
 func (s *Service) demoVisit(ctx context.Context, tx Tx, store Store, advisor int64) (string, error) {
 	const phone = "+79000000001"
-	today := s.now().In(store.Location())
-	at := time.Date(today.Year(), today.Month(), today.Day()-1, 12, 0, 0, 0, store.Location()).UTC()
+	year, month, day := s.now().In(store.Location()).Date()
+	at := clockAt(year, month, day-1, 12*60, store.Location())
 	products, err := tx.Products(ctx, store.ProgrammeID)
 	if err != nil {
 		return "", err

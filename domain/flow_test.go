@@ -76,7 +76,7 @@ func (w *world) newRedis() {
 	})
 	w.redis = redis
 	w.Challenges, w.Limits, w.Throttle = redis.Challenges(), redis.Limits(), redis.Throttle()
-	w.Pacer = redis.Pacer()
+	w.SignIns, w.Pacer = redis.SignIns(), redis.Pacer()
 }
 
 // must gives a visit or ends the test.

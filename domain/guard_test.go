@@ -262,7 +262,7 @@ func TestSignInInParallel(t *testing.T) {
 		var wg sync.WaitGroup
 		for i := range 24 {
 			wg.Go(func() {
-				_, err := w.SignIn(t.Context(), fmt.Sprintf("guess-%d", i), "password", "192.0.2.1")
+				_, err := w.SignIn(t.Context(), domain.SignInForm{Login: fmt.Sprintf("guess-%d", i), Password: "password", Address: "192.0.2.1"})
 				switch domain.KindOf(err) {
 				case domain.Invalid:
 					judged.Add(1)

@@ -19,14 +19,14 @@ const (
 // The words, as they are folded. A "no" may also be an answer ("нет смс": none
 // has come), so less may stand beside it than beside a clear demand.
 var (
-	stopWords   = wordsOf("STOP STOPALL UNSUBSCRIBE UNSUB СТОП ОТПИСКА OTPISKA ОТПИСАТЬСЯ ОТПИШИТЕ ОТПИСАТЬ")
+	stopWords   = wordsOf("STOP STOPALL UNSUBSCRIBE UNSUB QUIT CANCEL END REVOKE OPTOUT ОТМЕНА ОТКЛЮЧИТЕ ОТКЛЮЧИТЬ ОТКЛЮЧИ СТОП ОТПИСКА OTPISKA ОТПИСАТЬСЯ ОТПИШИТЕ ОТПИСАТЬ")
 	noWords     = wordsOf("НЕТ NET")
 	startWords  = wordsOf("START СТАРТ")
 	politeWords = wordsOf("ПОЖАЛУЙСТА ПОЖАЛУСТА ПЛИЗ СПАСИБО БЛАГОДАРЮ PLEASE PLS THANKS THANK YOU")
 	objectWords = wordsOf("МЕНЯ ОТ ВСЕ ВСЕХ РАССЫЛКА РАССЫЛКУ РАССЫЛКИ РАССЫЛОК СМС СООБЩЕНИЯ СООБЩЕНИЙ ME ALL SMS MESSAGES FROM")
 	// stopStems begin what somebody who wants to hear no more may write in a
 	// sentence.
-	stopStems = wordsOf("ОТПИС ОТПИШ ХВАТИТ ПРЕКРАТ УДАЛИ ОТКАЗ СПАМ UNSUB СТОП STOP")
+	stopStems = wordsOf("ОТПИС ОТПИШ ХВАТИТ ПРЕКРАТ УДАЛИ ОТКАЗ ОТКЛЮЧ ОТМЕН СПАМ UNSUB QUIT CANCEL REVOKE OPTOUT СТОП STOP")
 	// notStems do where "не" stands before them.
 	notStems = wordsOf("ПИШ ПРИСЫЛ ШЛИТЕ ЗВОН БЕСПОК НАДО ХОЧУ")
 )

@@ -138,9 +138,9 @@ func storeSubject(id int64) string            { return "store:" + strconv.Format
 func visitSubject(id int64) string            { return "visit:" + strconv.FormatInt(id, 10) }
 func addressSubject(addressKey string) string { return "address:" + addressKey }
 
-// addressKey is a client's address as Redis and the database know it. A
-// missing one is an address like any other: it switches no limit off.
-func (s *Service) addressKey(address string) string { return s.key("address", address) }
+// addressKey is what limits count a client's address by, as Redis and the
+// database know it; see countedAddress.
+func (s *Service) addressKey(address string) string { return s.key("address", countedAddress(address)) }
 
 // phoneKept is how long a wrong guess of a phone is remembered.
 func (s *Service) phoneKept() time.Duration {

@@ -1,10 +1,14 @@
 package domain_test
 
 import (
+	"context"
 	"fmt"
+	"strings"
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/redis/go-redis/v9"
 
 	"prilavok/domain"
 )
@@ -274,6 +278,56 @@ func TestANoOfThePhonesOwnerCounts(t *testing.T) {
 				if found, err := w.Recount(t.Context()); err != nil || len(found) > 0 {
 					t.Errorf("the recount: %v, %v", found, err)
 				}
+			})
+		})
+	}
+}
+
+// afterScript does something once, after a script that Redis has carried out.
+type afterScript struct{ then func() }
+
+func (afterScript) DialHook(next redis.DialHook) redis.DialHook { return next }
+
+func (h afterScript) ProcessHook(next redis.ProcessHook) redis.ProcessHook {
+	return func(ctx context.Context, cmd redis.Cmder) error {
+		err := next(ctx, cmd)
+		if err == nil && strings.HasPrefix(cmd.Name(), "eval") {
+			h.then()
+		}
+		return err
+	}
+}
+
+func (afterScript) ProcessPipelineHook(next redis.ProcessPipelineHook) redis.ProcessPipelineHook {
+	return next
+}
+
+// Between the verdict that an SMS may leave and its leaving, the link ends:
+// nothing leaves, what Redis has counted is on record, and the advisor is told.
+func TestTheLinkEndsBeforeTheSMS(t *testing.T) {
+	for way, end := range map[string]func(w *world, v domain.Visit){
+		"phone changed": func(w *world, v domain.Visit) {
+			w.must(w.RecordContact(w.t.Context(), w.anna, v.ID, domain.ContactForm{Phone: phoneB, Name: "Пётр"}))
+		},
+		"phone changed and back": ways()["phone changed and back"],
+		"consent taken back":     func(w *world, v domain.Visit) { w.consent(w.anna, v, false, false) },
+		"messages unticked":      func(w *world, v domain.Visit) { w.consent(w.anna, v, true, false) },
+	} {
+		t.Run(way, func(t *testing.T) {
+			eachWorld(t, func(t *testing.T, w *world) {
+				v := w.contacted(w.anna, phoneA)
+				if _, _, err := w.CodeState(t.Context(), w.anna, v, domain.EntryAdvisor); err != nil { // Redis is filled
+					t.Fatal(err)
+				}
+				w.redis.Client().AddHook(afterScript{sync.OnceFunc(func() { end(w, v) })})
+				_, err := w.SendCode(t.Context(), w.anna, v.ID, w.request())
+				if domain.KindOf(err) != domain.Conflict || len(w.sms.Sent()) != 0 {
+					t.Errorf("%d SMS left, %v", len(w.sms.Sent()), err)
+				}
+				if got := fmt.Sprint(w.verdicts(v)); got != "[failed]" {
+					t.Errorf("on record: %s", got)
+				}
+				w.limitsAgree("at the end")
 			})
 		})
 	}

@@ -178,8 +178,8 @@ const MessageQueue = "messages"
 // NextDayAt is when a message that was caused at t leaves: the next day at
 // Settings.MessageAt of the store's clock.
 func (s *Service) NextDayAt(store Store, t time.Time) time.Time {
-	local := t.In(store.Location())
-	return time.Date(local.Year(), local.Month(), local.Day()+1, 0, s.Settings.MessageAt, 0, 0, store.Location()).UTC()
+	year, month, day := t.In(store.Location()).Date()
+	return clockAt(year, month, day+1, s.Settings.MessageAt, store.Location())
 }
 
 // nextAllowed is t where the store's clock allows messages then, otherwise
@@ -194,19 +194,19 @@ func (s *Service) nextAllowed(store Store, t time.Time) time.Time {
 	case minute >= s.Settings.MessageUntil:
 		day++
 	}
-	return time.Date(local.Year(), local.Month(), day, 0, s.Settings.MessageFrom, 0, 0, store.Location()).UTC()
+	return clockAt(local.Year(), local.Month(), day, s.Settings.MessageFrom, store.Location())
 }
 
-// pageTokenBytes is the length of the random part of a customer's address: 96
-// bits, since every character of it is paid for in each SMS.
-const pageTokenBytes = 12
+// pageToken is the length of the random part of a customer's address: 95 bits,
+// and short, because each character is a part of an SMS.
+const pageToken = 16
 
 // schedule adds a programme message and its job, in the transaction of what
 // caused it.
 // The customer gets a page of their own with it, which the text leads to.
 func (s *Service) schedule(ctx context.Context, tx Tx, m Message) error {
 	m.Channel, m.State, m.CreatedAt = ProgrammeChannel, MessageScheduled, s.now()
-	if err := tx.DrawPageToken(ctx, m.ContactID, RandomToken(pageTokenBytes)); err != nil {
+	if err := tx.DrawPageToken(ctx, m.ContactID, linkToken(pageToken)); err != nil {
 		return err
 	}
 	id, err := tx.AddMessage(ctx, m)

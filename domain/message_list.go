@@ -93,14 +93,15 @@ func (s *Service) SupervisedMessages(ctx context.Context, a Actor, f MessageFilt
 func spans(stores []Store, day string) ([]Span, error) {
 	var out []Span
 	for _, st := range stores {
-		from, err := time.ParseInLocation(time.DateOnly, day, st.Location())
+		asked, err := time.Parse(time.DateOnly, day)
 		if err != nil {
 			return nil, invalid("day", "visits.day_faulty")
 		}
-		until := from.AddDate(0, 0, 1).UTC()
+		from := dayStart(asked.Year(), asked.Month(), asked.Day(), st.Location())
+		until := dayStart(asked.Year(), asked.Month(), asked.Day()+1, st.Location())
 		i := slices.IndexFunc(out, func(s Span) bool { return s.From.Equal(from) && s.Until.Equal(until) })
 		if i < 0 {
-			i, out = len(out), append(out, Span{From: from.UTC(), Until: until, NoStore: len(out) == 0})
+			i, out = len(out), append(out, Span{From: from, Until: until, NoStore: len(out) == 0})
 		}
 		out[i].StoreIDs = append(out[i].StoreIDs, st.ID)
 	}

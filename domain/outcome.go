@@ -3,7 +3,6 @@ package domain
 import (
 	"context"
 	"errors"
-	"time"
 )
 
 // OutcomeForm is what the last step asks.
@@ -39,7 +38,7 @@ func (s *Service) Quotes(ctx context.Context, v Visit) ([]Quote, *Redemption, er
 	if err != nil {
 		return nil, nil, err
 	}
-	if !programme.discounts() {
+	if !programme.Discounts() {
 		held = nil
 	}
 	quotes := make([]Quote, len(products))
@@ -63,16 +62,6 @@ func (s *Service) HeldPromo(ctx context.Context, visitID int64) (*Redemption, er
 		return nil, err
 	}
 	return &r, nil
-}
-
-// Promise is what the customer will receive after the visit, for the
-// summary: a message and when, or why there is none.
-type Promise struct {
-	Kind MessageKind // empty: nothing will come
-	At   time.Time
-	// Why nothing will come: "outcome", "no_consent", "not_verified", "deferred",
-	// "phone_used", "programme_off", "cancelled" or "voided".
-	Why string
 }
 
 // FinishVisit ends a visit with its outcome. Confirming the held code, the
@@ -130,7 +119,7 @@ func (s *Service) sell(ctx context.Context, tx Tx, v *Visit, a Actor, f OutcomeF
 		r, err = s.holdAgain(ctx, tx, v, a)
 	}
 	switch {
-	case err == nil && !programme.discounts():
+	case err == nil && !programme.Discounts():
 		// Switched off since the use was held; the end of the visit gives it
 		// back.
 	case err == nil:
@@ -236,76 +225,6 @@ func (s *Service) follow(ctx context.Context, tx Tx, v Visit) error {
 	})
 }
 
-// promise decides what an ended visit's customer will receive.
-func (s *Service) promise(ctx context.Context, q Queries, v Visit) (Promise, error) {
-	kind := map[Outcome]MessageKind{Purchase: ReferralMessage, Trial: TrialMessage}[v.Outcome]
-	switch {
-	case v.Voided():
-		return Promise{Why: "voided"}, nil
-	case kind == "":
-		return Promise{Why: "outcome"}, nil
-	case !v.PersonalData || !v.Communications:
-		return Promise{Why: "no_consent"}, nil
-	case v.VerifiedAt == nil && !s.MayVerify(v), v.ContactID == nil:
-		return Promise{Why: "not_verified"}, nil
-	}
-	programme, err := q.Programme(ctx, v.ProgrammeID)
-	switch {
-	case err != nil:
-		return Promise{}, err
-	case !programme.discounts():
-		return Promise{Why: "programme_off"}, nil
-	case v.VerifiedAt == nil:
-		// What else may stand against it is the phone's past, which nobody is
-		// told before it has answered.
-		return Promise{Why: "deferred"}, nil
-	}
-	if kind == TrialMessage {
-		// A code that would be refused at the till is worse than none, and
-		// the first purchase that it is for may be over.
-		used, err := q.PhoneRedeemed(ctx, v.ProgrammeID, v.Phone, v.ID)
-		if err != nil {
-			return Promise{}, err
-		}
-		bought, err := q.Bought(ctx, v.ProgrammeID, *v.ContactID, v.ID)
-		if err != nil {
-			return Promise{}, err
-		}
-		if used || bought {
-			return Promise{Why: "phone_used"}, nil
-		}
-	}
-	store, err := q.Store(ctx, v.StoreID)
-	if err != nil {
-		return Promise{}, err
-	}
-	from := *v.EndedAt
-	if v.VerifiedAt.After(from) {
-		from = *v.VerifiedAt // by the customer, later
-	}
-	return Promise{Kind: kind, At: s.NextDayAt(store, from)}, nil
-}
-
-// Promise tells what an ended visit's customer will receive, from what was
-// really scheduled.
-func (s *Service) Promise(ctx context.Context, v Visit) (Promise, error) {
-	messages, err := s.DB.VisitMessages(ctx, v.ID)
-	if err != nil {
-		return Promise{}, err
-	}
-	for _, m := range messages {
-		// Of a gift hears its owner, who is somebody else.
-		if m.Channel == ProgrammeChannel && m.Kind != GiftMessage && m.State != MessageCancelled && m.State != MessageSuppressed {
-			return Promise{Kind: m.Kind, At: m.DueAt}, nil
-		}
-	}
-	p, err := s.promise(ctx, s.DB, v)
-	if p.Kind != "" {
-		p = Promise{Why: "cancelled"}
-	}
-	return p, err
-}
-
 // issue gives the contact a code of the message's kind: the live one where
 // there is one, so that nobody collects codes by buying twice, unless a
 // setting allows just that.
@@ -337,8 +256,7 @@ func (s *Service) issue(ctx context.Context, tx Tx, v Visit, kind MessageKind) (
 			return PromoCode{}, err
 		}
 		// Good to the end of its last day at the store: what a text says.
-		today := s.now().In(store.Location())
-		until := time.Date(today.Year(), today.Month(), today.Day()+days+1, 0, 0, 0, 0, store.Location()).UTC()
+		until := store.startOfDay(s.now(), days+1)
 		code.ExpiresAt = &until
 	}
 	// With nine random digits a clash is one in a billion per live code;

@@ -3,6 +3,7 @@ package domain
 import (
 	"slices"
 	"strings"
+	"unicode"
 
 	"github.com/nyaruka/phonenumbers"
 )
@@ -21,12 +22,17 @@ func (s *Service) parsePhone(typed string) parsedPhone {
 		t := Say(key)
 		return parsedPhone{fault: &t}
 	}
-	typed = foldDigits(typed)
+	typed = strings.TrimPrefix(foldDigits(typed), "tel:")
 	if typed == "" {
 		return fault("contact.phone_empty")
 	}
+	// The library reads letters as the keys of an old telephone, and what stands
+	// behind some as an extension, which gets no SMS.
+	if strings.ContainsFunc(typed, unicode.IsLetter) {
+		return fault("contact.phone_malformed")
+	}
 	n, err := phonenumbers.Parse(typed, s.Settings.PhoneRegions[0])
-	if err != nil {
+	if err != nil || n.GetExtension() != "" {
 		return fault("contact.phone_malformed")
 	}
 	region := phonenumbers.GetRegionCodeForNumber(n)
@@ -42,22 +48,4 @@ func (s *Service) parsePhone(typed string) parsedPhone {
 	default:
 		return fault("contact.phone_not_mobile")
 	}
-}
-
-// foldDigits trims and turns full-width and other Unicode decimal digits that
-// a keyboard or a pasted text may hold into ASCII, and drops invisible marks.
-func foldDigits(typed string) string {
-	return strings.TrimSpace(strings.Map(func(r rune) rune {
-		switch {
-		case r >= '０' && r <= '９':
-			return r - '０' + '0'
-		case r == '\u00a0' || r == '\u202f' || r == '\u2009':
-			return ' '
-		case r == '＋':
-			return '+'
-		case r == '\u200b' || r == '\u200e' || r == '\u202a' || r == '\u202c' || r == '\ufeff':
-			return -1
-		}
-		return r
-	}, typed))
 }

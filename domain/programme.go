@@ -24,8 +24,8 @@ type Programme struct {
 	CreatedAt      time.Time
 }
 
-// discounts tells whether the programme gives any now.
-func (p Programme) discounts() bool { return p.Active && p.DiscountsOn }
+// Discounts tells whether the programme gives any now.
+func (p Programme) Discounts() bool { return p.Active && p.DiscountsOn }
 
 // Discount is a share of the price or a fixed sum; exactly one is set.
 type Discount struct {

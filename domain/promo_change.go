@@ -126,18 +126,19 @@ func (s *Service) changePromo(ctx context.Context, a Actor, id int64, fields map
 func readLastDay(typed string, loc *time.Location, now time.Time) (*time.Time, *Text) {
 	fault := func(key string) (*time.Time, *Text) { t := Say(key, "Years", promoYears); return nil, &t }
 	typed = strings.TrimSpace(foldDigits(typed))
-	day, err := time.ParseInLocation(time.DateOnly, typed, loc)
+	// A day is a page of the calendar: it needs no midnight to be one.
+	day, err := time.Parse(time.DateOnly, typed)
 	if err != nil {
-		if day, err = time.ParseInLocation("02.01.2006", typed, loc); err != nil {
+		if day, err = time.Parse("02.01.2006", typed); err != nil {
 			return fault("promo_code.day_malformed")
 		}
 	}
-	until := time.Date(day.Year(), day.Month(), day.Day()+1, 0, 0, 0, 0, loc).UTC()
+	until := dayStart(day.Year(), day.Month(), day.Day()+1, loc)
 	if !until.After(now) {
 		return fault("promo_code.day_past")
 	}
 	here := now.In(loc)
-	if day.After(time.Date(here.Year()+promoYears, here.Month(), here.Day(), 0, 0, 0, 0, loc)) {
+	if day.After(time.Date(here.Year()+promoYears, here.Month(), here.Day(), 0, 0, 0, 0, time.UTC)) {
 		return fault("promo_code.day_far")
 	}
 	return &until, nil

@@ -69,6 +69,8 @@ func (s *Service) ImportCodes(ctx context.Context, a Actor, f ImportForm) (Promo
 	}
 	var lines importReader
 	switch {
+	case isWorkbook(f.Text):
+		fields["text"] = Say("promo_import.workbook")
 	case strings.TrimSpace(f.Text) == "":
 		fields["text"] = Say("promo_import.empty")
 	case len(f.Text) > MaxImport:
@@ -124,16 +126,12 @@ type importReader struct {
 	faults ImportFaults
 }
 
-// read goes through the whole text. A byte order mark, either separator and
-// either end of line are welcome: they are what spreadsheets write.
+// read goes through the whole text; see importTable for what is welcome. Lines
+// on which a person sees nothing are passed over, and no others.
 func (r *importReader) read(text string) {
-	text = strings.TrimPrefix(text, "\ufeff")
+	text, separator := importTable(text)
 	table := csv.NewReader(strings.NewReader(text))
-	table.FieldsPerRecord, table.ReuseRecord = -1, true
-	head, _, _ := strings.Cut(strings.TrimLeft(text, "\r\n"), "\n")
-	if strings.Count(head, ";") >= strings.Count(head, ",") {
-		table.Comma = ';'
-	}
+	table.FieldsPerRecord, table.ReuseRecord, table.Comma = -1, true, separator
 	rows := 0
 	for {
 		cells, err := table.Read()
@@ -150,6 +148,10 @@ func (r *importReader) read(text string) {
 			continue
 		}
 		line, _ := table.FieldPos(0)
+		cells = importCells(cells)
+		if !slices.ContainsFunc(cells, func(cell string) bool { return cell != "" }) {
+			continue
+		}
 		if r.at == nil {
 			if !r.head(line, cells) {
 				return
@@ -168,7 +170,7 @@ func (r *importReader) read(text string) {
 func (r *importReader) head(line int, cells []string) bool {
 	at := map[string]int{}
 	for i, cell := range cells {
-		name := strings.ToLower(strings.TrimSpace(cell))
+		name := strings.ToLower(cell)
 		_, twice := at[name]
 		if twice || !slices.Contains(importColumns, name) {
 			r.fault(line, "", "promo_import.header", "Columns", strings.Join(importColumns, ";"))
@@ -201,7 +203,7 @@ func (r *importReader) row(line int, cells []string) {
 		r.fault(line, "", "promo_import.width", "Count", len(cells), "Want", len(importColumns))
 		return
 	}
-	cell := func(column string) string { return strings.TrimSpace(cells[r.at[column]]) }
+	cell := func(column string) string { return cells[r.at[column]] }
 	p := r.like
 	p.Code = r.code(line, cell("code"))
 	p.Discount = r.discount(line, cell("discount_percent"), cell("discount_rub"))
@@ -209,7 +211,7 @@ func (r *importReader) row(line int, cells []string) {
 	if p.MaxUses, ok = readCount(cell("uses"), maxBatchUses); !ok {
 		r.fault(line, "uses", "promo_batch.uses_bounds", "Most", maxBatchUses)
 	}
-	if day := cell("valid_until"); day != "" {
+	if day := midnight.ReplaceAllString(cell("valid_until"), ""); day != "" {
 		var fault *Text
 		if p.ExpiresAt, fault = readLastDay(day, r.zone, r.now); fault != nil {
 			r.faults = append(r.faults, ImportFault{Line: line, Column: "valid_until", Text: *fault})
@@ -223,6 +225,10 @@ func (r *importReader) row(line int, cells []string) {
 // code reads the digits. The first line of a code is remembered even where the
 // line is bad, so that taking it out shows no new fault.
 func (r *importReader) code(line int, typed string) string {
+	if told := mangledCode(typed); told.Key != "" {
+		r.faults = append(r.faults, ImportFault{Line: line, Column: "code", Text: told})
+		return ""
+	}
 	code, refusal := readPromoCode(typed)
 	switch {
 	case refusal != nil && refusal.Reason == ReasonTypo:
@@ -295,7 +301,11 @@ func (r *importReader) refuse(fields map[string]Text) error {
 }
 
 // CleanImport is a text as it can be shown again: bytes that are no UTF-8
-// become a replacement sign each, and NUL goes.
+// become a replacement sign each, and NUL goes. Of a spreadsheet's own file
+// nothing can be.
 func CleanImport(text string) string {
+	if isWorkbook(text) {
+		return ""
+	}
 	return strings.ToValidUTF8(string(bytes.ReplaceAll([]byte(text), []byte{0}, nil)), "\ufffd")
 }

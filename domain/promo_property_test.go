@@ -23,6 +23,9 @@ import (
 func TestPromoProperty(t *testing.T) {
 	for name, open := range map[string]func(testing.TB, ...sqltest.Option) *sql.DB{"sqlite": sqltest.New, "postgres": sqltest.Postgres} {
 		t.Run(name, func(t *testing.T) {
+			if name == "sqlite" {
+				sqltest.SkipEmbedded(t)
+			}
 			soak(t, func(t *testing.T, seed uint64, seen *tally) {
 				clock := domaintest.NewClock(sqltest.Start)
 				w := newWorld(t, open(t, sqltest.WithClock(clock.Now)), clock)

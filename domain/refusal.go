@@ -67,7 +67,7 @@ func (s *Service) refuse(ctx context.Context, q Queries, p PromoCode, v Visit) (
 	switch {
 	case p.ProgrammeID != v.ProgrammeID:
 		return &Refusal{Reason: ReasonUnknown}, nil
-	case !programme.discounts():
+	case !programme.Discounts():
 		return no(ReasonDiscountOff)
 	case p.State == PromoVoid:
 		return no(ReasonVoid)

@@ -2,6 +2,7 @@ package domain
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"net/url"
 	"strings"
@@ -20,7 +21,7 @@ type SelfEntry struct {
 // once for a phone in a visit, so that a QR that was scanned stays good.
 func drawToken(v *Visit) {
 	if v.SelfToken == "" {
-		v.SelfToken = RandomToken(16)
+		v.SelfToken = linkToken(22)
 	}
 }
 
@@ -56,16 +57,43 @@ func (s *Service) MayVerify(v Visit) bool {
 	return v.CodeDeferred && s.now().Before(v.EndedAt.Add(s.Settings.CodeLater))
 }
 
-// tokenAlphabet is what RandomToken draws from.
+// tokenAlphabet is what tokens in customers' links may hold. Those of today hold
+// letters and digits only: a messenger may end a link before any other sign.
 const tokenAlphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
+
+// linkToken draws the random part of a customer's link, letters and digits with
+// 5.95 bits each.
+func linkToken(length int) string {
+	const letters = len(tokenAlphabet) - 2
+	token, b := make([]byte, 0, length), make([]byte, length)
+	for len(token) < length {
+		_, _ = rand.Read(b) // never fails on a supported system: it ends the program
+		for _, c := range b {
+			// Of 256 values the first 248 are four times 62.
+			if int(c) < 4*letters && len(token) < length {
+				token = append(token, tokenAlphabet[int(c)%letters])
+			}
+		}
+	}
+	return string(token)
+}
+
+// readToken takes off what stands behind a link in a text and was taken for a
+// part of it: a full stop, a bracket, a quotation mark. What was never drawn is
+// none.
+func readToken(typed string) string {
+	token := strings.TrimRightFunc(typed, func(r rune) bool { return !strings.ContainsRune(tokenAlphabet, r) })
+	if strings.Trim(token, tokenAlphabet) != "" {
+		return ""
+	}
+	return token
+}
 
 // selfVisit gives the visit of a customer's page. A page that does not exist,
 // one whose visit is over and one whose time is over are one to whoever asks:
 // the same answer after the same single read.
 func (s *Service) selfVisit(ctx context.Context, token string) (Visit, error) {
-	if strings.Trim(token, tokenAlphabet) != "" {
-		token = "" // what was never drawn may be no text at all
-	}
+	token = readToken(token)
 	v, err := s.DB.VisitByToken(ctx, token)
 	if err == nil && !s.MayVerify(v) {
 		err = notFound()

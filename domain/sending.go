@@ -166,7 +166,7 @@ func (s *Service) claim(ctx context.Context, read MessageDue, force bool) (m Mes
 		}
 		if f.PageToken == "" && f.Channel == ProgrammeChannel {
 			// It was scheduled by a version that had no pages.
-			f.PageToken = RandomToken(pageTokenBytes)
+			f.PageToken = linkToken(pageToken)
 			if err := tx.DrawPageToken(ctx, f.ContactID, f.PageToken); err != nil {
 				return err
 			}

@@ -11,6 +11,7 @@ type Service struct {
 	Gateways   []Gateway // in the order in which they are tried; none: nothing is sent
 	Pacer      Pacer
 	Throttle   Throttle
+	SignIns    SignIns
 	Clock      func() time.Time
 	Secret     []byte // key of every HMAC: phone codes, phone keys in Redis
 	Settings   Settings

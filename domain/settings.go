@@ -45,8 +45,8 @@ type Settings struct {
 
 	VisitAbandonedAfter time.Duration
 
-	SignInAttempts           int // wrong passwords per login and quarter of an hour
-	SignInAttemptsPerAddress int // wrong passwords per address and quarter of an hour
+	SignInAttempts           int // wrong passwords per login, lane and quarter of an hour
+	SignInAttemptsPerAddress int // wrong passwords and refused tries per address and quarter of an hour
 }
 
 // DefaultSettings are the defaults of .env.example; a test in web holds the

@@ -183,7 +183,7 @@ func (s *Service) sampleValues(key TemplateKey, p Programme, store Store) map[st
 		about.Discount, days = p.TrialDiscount, p.TrialDays
 	}
 	if days > 0 {
-		until := s.now().AddDate(0, 0, days)
+		until := store.startOfDay(s.now(), days+1)
 		about.ExpiresAt = &until
 	}
 	values := s.values(MessageFacts{

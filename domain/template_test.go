@@ -190,7 +190,7 @@ func TestSamples(t *testing.T) {
 	if !tenDigits(samplePromo) || dammValid(samplePromo) {
 		t.Errorf("%s might be somebody's promo code", samplePromo)
 	}
-	if token := RandomToken(pageTokenBytes); len(samplePage) != len(token) {
+	if token := linkToken(pageToken); len(samplePage) != len(token) {
 		t.Errorf("the page of a sample has %d characters, a real one %d", len(samplePage), len(token))
 	}
 }

@@ -163,7 +163,7 @@ func (s *Service) unproved(ctx context.Context, t codeTry, requestID string) (Vi
 		return v, err
 	}
 	t.visit = v
-	return s.sendCode(ctx, t, requestID)
+	return s.sendCode(ctx, t, requestID) // under another name, so it does not come back here
 }
 
 // answeredBefore repeats the answer to a form that was judged before.

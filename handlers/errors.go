@@ -63,7 +63,12 @@ func (h *Handlers) note(c echo.Context, status int, err error) {
 	if status < http.StatusInternalServerError {
 		return
 	}
-	h.Log.LogAttrs(c.Request().Context(), slog.LevelError, "request failed",
+	level, what := slog.LevelError, "request failed"
+	if abandoned(c) {
+		// It is kept, since something else may stand behind it, and wakes nobody.
+		level, what = slog.LevelInfo, "request abandoned"
+	}
+	h.Log.LogAttrs(c.Request().Context(), level, what,
 		slog.String("request_id", requestIDOf(c)), slog.String("route", c.Path()),
 		slog.Int("status", status), slog.String("error", err.Error()))
 }
@@ -78,15 +83,22 @@ func (h *Handlers) Error(err error, c echo.Context) {
 	if c.Response().Committed {
 		return
 	}
-	// The browser is gone: nobody reads the answer, and it is no fault of ours.
-	if errors.Is(err, context.Canceled) && c.Request().Context().Err() != nil {
-		_ = c.NoContent(499)
-		return
-	}
 	status, text := http.StatusInternalServerError, messageOf(err)
 	var he *echo.HTTPError
 	var de *domain.Error
 	switch {
+	case abandoned(c):
+		if !errors.Is(err, context.Canceled) {
+			h.note(c, statuses[domain.KindOf(err)], err)
+		}
+		_ = c.NoContent(statusGone)
+		return
+	case brokenOff(c) == http.StatusRequestTimeout:
+		// Nothing more can be read from this connection, and its request is over;
+		// the words still go.
+		c.SetRequest(c.Request().WithContext(context.WithoutCancel(c.Request().Context())))
+		c.Response().Header().Set(echo.HeaderConnection, "close")
+		status, text = http.StatusRequestTimeout, domain.Say("error.too_slow")
 	case errors.As(err, &de):
 		status = statuses[de.Kind]
 	case errors.As(err, &he):

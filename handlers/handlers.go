@@ -51,4 +51,6 @@ type Handlers struct {
 	Probes   []Probe
 	Secure   bool // cookies over https only
 	Log      *slog.Logger
+	// UploadTimeout is how long a file may take to come in.
+	UploadTimeout time.Duration
 }

@@ -27,7 +27,7 @@ func Readable(next echo.HandlerFunc) echo.HandlerFunc {
 		}
 		form, err := c.FormParams()
 		var tooLarge *echo.HTTPError
-		if errors.As(err, &tooLarge) {
+		if errors.As(err, &tooLarge) || err != nil && brokenOff(c) != 0 {
 			return err
 		}
 		if err != nil || !readable(form) {

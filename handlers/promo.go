@@ -88,9 +88,13 @@ func (h *Handlers) promo(c echo.Context, status int, visit domain.Visit, typed *
 	if err != nil {
 		return err
 	}
+	programme, err := h.Service.DB.Programme(ctx, visit.ProgrammeID)
+	if err != nil {
+		return err
+	}
 	v := views.PromoView{
 		VisitFrame: frame(visit, domain.StepPromo, f), Held: held, Quotes: quotes, Location: locationOf(a),
-		NeedsPhone: h.Service.Settings.PromoNeedsVerifiedPhone,
+		NeedsPhone: h.Service.Settings.PromoNeedsVerifiedPhone, NoDiscount: !programme.Discounts(),
 	}
 	if typed != nil {
 		v.Typed = strings.TrimSpace(*typed)
@@ -106,6 +110,12 @@ func (h *Handlers) promo(c echo.Context, status int, visit domain.Visit, typed *
 		v.Lapsed = lapsed
 		if lapsed != nil && typed == nil {
 			v.Typed = views.PromoCode(lapsed.Code)
+		}
+	}
+	if v.Held == nil && !v.Asks() {
+		// The field is not there, so the summary can't lead to it.
+		for i := range v.Faults {
+			v.Faults[i].Field = ""
 		}
 	}
 	return render(c, status, views.VisitPromoPage(h.page(c, views.T(ctx, "step.promo")), v), views.VisitPromo(v))

@@ -2,7 +2,6 @@ package handlers
 
 import (
 	"errors"
-	"io"
 	"net/http"
 	"strconv"
 
@@ -110,32 +109,12 @@ func (h *Handlers) CreatePromoImport(c echo.Context) error {
 	return redirect(c, batchPath(batch))
 }
 
-// uploaded puts the content of a chosen file into text; without one it stays.
-func uploaded(c echo.Context, field string, text *string) error {
-	head, err := c.FormFile(field)
-	if err != nil || head.Filename == "" {
-		return nil // no file was chosen, or the form holds none
-	}
-	file, err := head.Open()
-	if err != nil {
-		return err
-	}
-	defer func() { _ = file.Close() }()
-	// One byte more than is allowed tells that there is more.
-	content, err := io.ReadAll(io.LimitReader(file, domain.MaxImport+1))
-	if err != nil {
-		return err
-	}
-	*text = string(content)
-	return nil
-}
-
 func (h *Handlers) promoImport(c echo.Context, status int, v views.PromoImportView) (err error) {
 	a, _ := actorOf(c)
 	ctx := c.Request().Context()
 	if v.Programmes, err = h.Service.PromoProgrammes(ctx, a); err != nil {
 		return err
 	}
-	v.Text = domain.CleanImport(v.Text)
+	v.Text, v.Timeout = domain.CleanImport(v.Text), h.UploadTimeout+answerTime
 	return render(c, status, views.PromoImportPage(h.page(c, views.T(ctx, "promo_import.title")), v), views.PromoImport(v))
 }

@@ -3,6 +3,7 @@ package handlers
 import (
 	"bytes"
 	"net/http"
+	"strconv"
 
 	"github.com/a-h/templ"
 	"github.com/labstack/echo/v4"
@@ -39,6 +40,7 @@ func render(c echo.Context, status int, page, part templ.Component) error {
 	h.Add(echo.HeaderVary, "HX-Request, HX-Request-Type, HX-Boosted, HX-History-Restore-Request")
 	// Every screen shows somebody's work: no cache may keep it.
 	h.Set("Cache-Control", "no-store")
+	h.Set(echo.HeaderContentLength, strconv.Itoa(buf.Len()))
 	return c.HTMLBlob(status, buf.Bytes())
 }
 
@@ -65,7 +67,7 @@ func leave(c echo.Context, url string) error {
 // page fills the frame of a screen: who, which store, which section.
 func (h *Handlers) page(c echo.Context, title string) views.Page {
 	p := views.Page{Title: title, Path: c.Request().URL.RequestURI(), Demo: h.Inbox != nil}
-	if c.Request().Method != http.MethodGet {
+	if m := c.Request().Method; m != http.MethodGet && m != http.MethodHead {
 		// The language switch comes back by GET; a form's own address may
 		// know only POST.
 		p.Path = backTo(c)
@@ -111,10 +113,10 @@ func (h *Handlers) page(c echo.Context, title string) views.Page {
 // given fields; what belongs to no field comes first.
 func faults(c echo.Context, err error, order ...string) views.Faults {
 	ctx := c.Request().Context()
-	fields := domain.FieldsOf(err)
+	fields, limited := domain.FieldsOf(err), domain.KindOf(err) == domain.Limited
 	var out views.Faults
 	if len(fields) == 0 {
-		return append(out, views.FieldError{Text: views.Say(ctx, messageOf(err))})
+		return append(out, views.FieldError{Text: views.Say(ctx, messageOf(err)), Limited: limited})
 	}
 	for _, name := range order {
 		if t, ok := fields[name]; ok {

@@ -16,7 +16,10 @@ import (
 const (
 	sessionName  = "prilavok_session"
 	languageName = "prilavok_language"
-	actorKey     = "actor"
+	// deviceName is what a device keeps of who has signed in from it. Only
+	// signing in has a use for it, so it goes nowhere else.
+	deviceName = "prilavok_device"
+	actorKey   = "actor"
 )
 
 // Keys of what a session holds. JSON turns numbers into float64, so ids are
@@ -151,7 +154,11 @@ func (h *Handlers) signIn(c echo.Context, status int, v views.SignInView) error 
 // old one holds nothing.
 func (h *Handlers) CreateSession(c echo.Context) error {
 	login := c.FormValue("login")
-	staff, err := h.Service.SignIn(c.Request().Context(), login, c.FormValue("password"), c.RealIP())
+	form := domain.SignInForm{Login: login, Password: c.FormValue("password"), Address: c.RealIP()}
+	if cookie, err := c.Cookie(deviceName); err == nil {
+		form.Device = cookie.Value
+	}
+	in, err := h.Service.SignIn(c.Request().Context(), form)
 	if err != nil {
 		if !inForm(err) {
 			return err
@@ -165,14 +172,18 @@ func (h *Handlers) CreateSession(c echo.Context) error {
 	}
 	// Somebody else's store does not come along.
 	delete(s.Values, storeKey)
-	s.Values[staffKey] = staff.ID
+	s.Values[staffKey] = in.Staff.ID
 	h.Sessions.Renew(s)
 	if err := h.Sessions.Save(c.Request(), c.Response(), s); err != nil {
 		return err
 	}
 	if _, err := c.Cookie(languageName); err != nil {
-		h.setLanguage(c, staff.Language)
+		h.setLanguage(c, in.Staff.Language)
 	}
+	c.SetCookie(&http.Cookie{
+		Name: deviceName, Value: in.Device, Path: "/sign-in", MaxAge: int(domain.DeviceKept.Seconds()),
+		HttpOnly: true, Secure: h.Secure, SameSite: http.SameSiteLaxMode,
+	})
 	return leave(c, "/")
 }
 

@@ -116,6 +116,9 @@ func TestMigrateKeepsMessages(t *testing.T) {
 			}
 		}
 	}
-	t.Run("sqlite", func(t *testing.T) { migrates(t, options("", filepath.Join(t.TempDir(), "p.db"))) })
+	t.Run("sqlite", func(t *testing.T) {
+		sqltest.SkipEmbedded(t)
+		migrates(t, options("", filepath.Join(t.TempDir(), "p.db")))
+	})
 	t.Run("postgres", func(t *testing.T) { migrates(t, options(sqltest.PostgresURL(t), "")) })
 }

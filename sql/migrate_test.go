@@ -134,7 +134,10 @@ func TestMigrateKeepsCodes(t *testing.T) {
 			t.Errorf("the next code has the number %d, want 4", n)
 		}
 	}
-	t.Run("sqlite", func(t *testing.T) { migrates(t, options("", filepath.Join(t.TempDir(), "p.db"))) })
+	t.Run("sqlite", func(t *testing.T) {
+		sqltest.SkipEmbedded(t)
+		migrates(t, options("", filepath.Join(t.TempDir(), "p.db")))
+	})
 	t.Run("postgres", func(t *testing.T) { migrates(t, options(sqltest.PostgresURL(t), "")) })
 }
 
@@ -172,7 +175,10 @@ func TestMigrateGivesEarnedGifts(t *testing.T) {
 			t.Errorf("the gift %+v, %v", g, err)
 		}
 	}
-	t.Run("sqlite", func(t *testing.T) { migrates(t, options("", filepath.Join(t.TempDir(), "p.db"))) })
+	t.Run("sqlite", func(t *testing.T) {
+		sqltest.SkipEmbedded(t)
+		migrates(t, options("", filepath.Join(t.TempDir(), "p.db")))
+	})
 	t.Run("postgres", func(t *testing.T) { migrates(t, options(sqltest.PostgresURL(t), "")) })
 }
 

@@ -39,8 +39,8 @@ type Options struct {
 	// Conns caps the connections to PostgreSQL where the address doesn't; 0 is
 	// what pages need.
 	Conns int32
-	// Path is the SQLite file. Its directory is made if it is missing,
-	// readable by its owner only.
+	// Path is the SQLite file. It and its directory are made where they are
+	// missing, and kept readable by their owner only; see keepPrivate.
 	Path string
 	// Now is the clock by which a hold has run out when promo codes are read;
 	// see promo.go. It is required.

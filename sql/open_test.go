@@ -50,7 +50,10 @@ func TestMigrateAtOnce(t *testing.T) {
 			t.Errorf("a second time: %v", err)
 		}
 	}
-	t.Run("sqlite", func(t *testing.T) { race(t, options("", filepath.Join(t.TempDir(), "p.db"))) })
+	t.Run("sqlite", func(t *testing.T) {
+		sqltest.SkipEmbedded(t)
+		race(t, options("", filepath.Join(t.TempDir(), "p.db")))
+	})
 	t.Run("postgres", func(t *testing.T) { race(t, options(sqltest.PostgresURL(t), "")) })
 }
 
@@ -74,6 +77,7 @@ func TestMigrateWaits(t *testing.T) {
 		count(t, db, `SELECT count(*) FROM staff`)
 	}
 	t.Run("sqlite", func(t *testing.T) {
+		sqltest.SkipEmbedded(t)
 		path := filepath.Join(t.TempDir(), "p.db")
 		other := flock.New(path + ".lock")
 		if ok, err := other.TryLock(); !ok || err != nil {

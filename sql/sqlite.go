@@ -3,9 +3,7 @@ package sql
 import (
 	stdsql "database/sql"
 	"errors"
-	"fmt"
 	"net/url"
-	"os"
 	"path/filepath"
 	"strconv"
 
@@ -28,8 +26,8 @@ func (db *DB) openSQLite(path string) error {
 	if err != nil {
 		return err
 	}
-	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
-		return fmt.Errorf("make the directory of the SQLite file: %w", err)
+	if err := keepPrivate(path, db.log); err != nil {
+		return err
 	}
 	db.lockFile = path + ".lock"
 

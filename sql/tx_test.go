@@ -187,6 +187,7 @@ func TestInTxCancelled(t *testing.T) {
 // Another program that keeps SQLite's write lock makes us unavailable, and
 // not for ever.
 func TestSQLiteBusy(t *testing.T) {
+	sqltest.SkipEmbedded(t)
 	path := filepath.Join(t.TempDir(), "p.db")
 	db, other := openAt(t, options("", path)), openAt(t, options("", path))
 	if err := db.Migrate(t.Context()); err != nil {

@@ -1,5 +1,7 @@
 package views
 
+import "context"
+
 // Page is what the frame round every screen needs to know. The language comes
 // from the context, everything else from the handler.
 type Page struct {
@@ -39,4 +41,13 @@ func (p Page) home() string {
 		return "/"
 	}
 	return p.HomeURL
+}
+
+// tabTitle names a screen and the program, once where both have one name.
+func tabTitle(ctx context.Context, title string) string {
+	name := T(ctx, "app.name")
+	if title == "" || title == name {
+		return name
+	}
+	return title + " · " + name
 }

@@ -376,6 +376,7 @@ func TestSupervisedStores(t *testing.T) {
 
 // Somebody who is not signed in is led out by htmx as well, with a whole page.
 func TestAccessByHTMX(t *testing.T) {
+	t.Parallel()
 	p := start(t, "DATA_DIR="+t.TempDir())
 	c := inspect(p.client())
 	if a := c.part("/visits/1/age", "age", "no_doubt"); a.Status != http.StatusOK || a.Header.Get("HX-Redirect") != "/sign-in" || a.Body != "" {

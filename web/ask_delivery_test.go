@@ -16,6 +16,7 @@ import (
 // question about a programme message hanging, keeps an advisor from nothing:
 // what became of a code is asked beside them.
 func TestQuestionsAboutMessagesHoldNothingUp(t *testing.T) {
+	t.Parallel()
 	const messages = 200
 	env := onPostgres(t)
 	var sent, hung, gaveUp atomic.Int64

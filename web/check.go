@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
+	"os"
 	"path/filepath"
 	"time"
 
@@ -21,9 +23,13 @@ func check(ctx context.Context, environ []string, out io.Writer) (err error) {
 	if err != nil {
 		return err
 	}
-	db, err := sql.Open(ctx, sql.Options{
-		DatabaseURL: string(cfg.DatabaseURL), Path: filepath.Join(cfg.DataDir, "prilavok.db"), Logger: newLogger(cfg, out), Now: time.Now,
-	})
+	path := filepath.Join(cfg.DataDir, "prilavok.db")
+	if cfg.DatabaseURL.empty() {
+		if err := isThere(path); err != nil {
+			return err
+		}
+	}
+	db, err := sql.Open(ctx, sql.Options{DatabaseURL: string(cfg.DatabaseURL), Path: path, Logger: newLogger(cfg, out), Now: time.Now})
 	if err != nil {
 		return fmt.Errorf("database: %w", err)
 	}
@@ -49,6 +55,25 @@ func check(ctx context.Context, environ []string, out io.Writer) (err error) {
 		return fmt.Errorf("figures that differ from their rows: %d", len(found))
 	}
 	say(out, "Everything that is derived agrees with its rows.\n")
+	return nil
+}
+
+// isThere tells whether there is a file to check. Opening would make an empty
+// one where there is none, in whatever directory somebody happens to be.
+func isThere(path string) error {
+	whole, err := filepath.Abs(path)
+	if err != nil {
+		return fmt.Errorf("database: %w", err)
+	}
+	const what = "start check where the program runs, or say with DATA_DIR or DATABASE_URL where its database is; nothing was made"
+	switch info, err := os.Stat(whole); {
+	case errors.Is(err, fs.ErrNotExist):
+		return fmt.Errorf("there is no database %s: %s", whole, what)
+	case err != nil:
+		return fmt.Errorf("database: %w", err)
+	case !info.Mode().IsRegular() || info.Size() == 0:
+		return fmt.Errorf("%s is no database: %s", whole, what)
+	}
 	return nil
 }
 

@@ -1,8 +1,13 @@
 package main
 
 import (
+	"errors"
 	"fmt"
+	"io/fs"
 	"net/http"
+	"os"
+	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -66,6 +71,44 @@ func loadVisit(c, vera *client, p *program, phone string, n int) {
 	if n%2 == 0 {
 		if a := vera.send(visit+"/void", visit+"/void", "reason", "Вернули товар"); a.Status != http.StatusSeeOther {
 			c.t.Errorf("not taken back: %d\n%s", a.Status, vera.screen(a).text())
+		}
+	}
+}
+
+// Where no database is, check says so and makes none: not in a directory that
+// is empty, not in one that does not exist, not beside another file.
+func TestCheckMakesNothing(t *testing.T) {
+	for name, prepare := range map[string]func(dir string) error{
+		"an empty directory": func(string) error { return nil },
+		"no directory":       os.Remove,
+		"an empty file":      func(dir string) error { return os.WriteFile(filepath.Join(dir, "prilavok.db"), nil, 0o600) },
+		"a directory of that name": func(dir string) error {
+			return os.Mkdir(filepath.Join(dir, "prilavok.db"), 0o700)
+		},
+		"a file as directory": func(dir string) error { return errors.Join(os.Remove(dir), os.WriteFile(dir, nil, 0o600)) },
+	} {
+		root := t.TempDir()
+		dir := filepath.Join(root, "data")
+		if err := errors.Join(os.Mkdir(dir, 0o700), prepare(dir)); err != nil {
+			t.Fatal(err)
+		}
+		files := func() (names []string) {
+			if err := filepath.WalkDir(root, func(path string, _ fs.DirEntry, err error) error {
+				names = append(names, path)
+				return err
+			}); err != nil {
+				t.Fatal(err)
+			}
+			return names
+		}
+		before := files()
+		var out strings.Builder
+		err := command(t.Context(), []string{"check"}, []string{"DATA_DIR=" + dir}, &out)
+		if err == nil || !strings.Contains(err.Error(), dir) || out.Len() > 0 {
+			t.Errorf("%s: %v, %q", name, err, out.String())
+		}
+		if after := files(); !slices.Equal(after, before) {
+			t.Errorf("%s: there was %q and is %q", name, before, after)
 		}
 	}
 }

@@ -7,7 +7,7 @@ import (
 
 // What becomes of an SMS shows on the advisor's screen by itself, and takes
 // nothing away from whoever types there.
-func TestCodeDelivery(t *testing.T) {
+func TestCodeDeliveryInABrowser(t *testing.T) {
 	eachBackend(t, func(t *testing.T, env []string) {
 		p := start(t, env...)
 		db := openData(t, env)

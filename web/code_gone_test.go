@@ -15,6 +15,12 @@ func TestCodeForAPhoneThatIsGone(t *testing.T) {
 		p := start(t, env...)
 		db := openData(t, env)
 		anna := inspect(p.as("anna"))
+		nobody := func(phone string) {
+			t.Helper()
+			if codes := p.codes(phone); len(codes) > 0 {
+				t.Errorf("%s got %q", phone, codes)
+			}
+		}
 		other := anna.walk(p, customer{phone: "+7 916 700 00 42"}, domain.StepCode)
 		for phone, c := range map[string]struct {
 			change string
@@ -36,6 +42,16 @@ func TestCodeForAPhoneThatIsGone(t *testing.T) {
 			visit := anna.walk(p, customer{phone: phone}, domain.StepCode)
 			step := visit + "/code"
 			values := anna.screen(anna.get(step)).form(step + "/sends")
+			if !db.postgres {
+				// SQLite has one writer, and what Redis is asked goes on record before:
+				// the other tab comes right behind that.
+				db.exec(strings.ReplaceAll(`CREATE TRIGGER other_tab AFTER INSERT ON code_attempts WHEN NEW.visit_id = $1 BEGIN `+c.change+`; END`, "$1", idOf(visit)))
+				a := anna.do(http.MethodPost, step+"/sends", nil, values.Encode())
+				db.exec(`DROP TRIGGER other_tab`)
+				c.told(step, a)
+				nobody(phone)
+				continue
+			}
 			// The other tab holds the visit until the challenge is open.
 			tab, err := db.db.Conn(t.Context())
 			if err != nil {
@@ -47,7 +63,7 @@ func TestCodeForAPhoneThatIsGone(t *testing.T) {
 					t.Fatal(err)
 				}
 			}
-			do(map[bool]string{true: "BEGIN", false: "BEGIN IMMEDIATE"}[db.postgres])
+			do("BEGIN")
 			do(c.change, idOf(visit))
 			sent := make(chan answer, 1)
 			go func() { sent <- anna.do(http.MethodPost, step+"/sends", nil, values.Encode()) }()
@@ -62,9 +78,7 @@ func TestCodeForAPhoneThatIsGone(t *testing.T) {
 			do("COMMIT")
 			_ = tab.Close()
 			c.told(step, <-sent)
-			if codes := p.codes(phone); len(codes) > 0 {
-				t.Errorf("%s got %q", phone, codes)
-			}
+			nobody(phone)
 		}
 	})
 }

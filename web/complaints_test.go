@@ -68,9 +68,10 @@ func (c *complaints) lost(offline bool) {
 	c.offline = offline
 }
 
-// TestComplaints holds the listener of the journeys against a page that does
+// TestComplaintsInABrowser holds the listener of the journeys against a page that does
 // all that it must hear.
-func TestComplaints(t *testing.T) {
+func TestComplaintsInABrowser(t *testing.T) {
+	t.Parallel()
 	shared := browser(t)
 	other := httptest.NewServer(http.NotFoundHandler())
 	defer other.Close()

@@ -3,13 +3,9 @@ package main
 import (
 	"errors"
 	"fmt"
-	"io/fs"
 	"log/slog"
 	"net"
 	"net/netip"
-	"net/url"
-	"os"
-	"path/filepath"
 	"reflect"
 	"slices"
 	"strconv"
@@ -19,7 +15,6 @@ import (
 
 	"github.com/caarlos0/env/v11"
 	"github.com/jackc/pgx/v5"
-	"github.com/joho/godotenv"
 	"github.com/nyaruka/phonenumbers"
 	"github.com/redis/go-redis/v9"
 )
@@ -32,7 +27,7 @@ import (
 type Config struct {
 	// Addr is where the server listens. Port 0 lets the system choose one.
 	Addr string `env:"ADDR" envDefault:"127.0.0.1:8080" want:"host:port, such as 127.0.0.1:8080"`
-	// PublicURL is the origin people open, without a slash at the end; empty when it is simply Addr. See SiteURL.
+	// PublicURL is the origin people open, as browsers write it; see readOrigin. Empty when it is simply Addr; see SiteURL.
 	PublicURL string `env:"PUBLIC_URL" want:"http://host or https://host, with a port if needed, and nothing after it"`
 	// DatabaseURL is a PostgreSQL address; empty means the SQLite file in DataDir.
 	DatabaseURL secretURL `env:"DATABASE_URL" want:"postgres://user:password@host:5432/database, or nothing for SQLite"`
@@ -52,11 +47,14 @@ type Config struct {
 
 	// TrustedProxies are the peers whose X-Forwarded-For is believed; none by default.
 	TrustedProxies networks `env:"TRUSTED_PROXIES" want:"IP addresses or CIDR ranges with commas between, such as 10.0.0.0/8"`
-	// SessionLifetime is how long a sign-in lasts.
+	// SessionLifetime is how long a sign-in lasts unused.
 	SessionLifetime time.Duration `env:"SESSION_LIFETIME" envDefault:"14h" min:"1m" max:"720h"`
-	// SignInAttempts is how many wrong passwords one login takes in 15 minutes.
+	// SessionLongest is how long a sign-in lasts however much it is used. The default is longer than any working day, so that
+	// nobody is put out amid one, and shorter than a day, so that everybody signs in again on the next.
+	SessionLongest time.Duration `env:"SESSION_LONGEST" envDefault:"16h" min:"1m" max:"720h"`
+	// SignInAttempts is how many wrong passwords one login takes in 15 minutes in each of its lanes; see SignIn in domain.
 	SignInAttempts int `env:"SIGN_IN_ATTEMPTS" envDefault:"10" min:"1" max:"1000"`
-	// SignInAttemptsPerAddress is how many wrong passwords one client address may send in 15 minutes.
+	// SignInAttemptsPerAddress is how many tries one client address may send in 15 minutes that are wrong or refused.
 	SignInAttemptsPerAddress int `env:"SIGN_IN_ATTEMPTS_PER_ADDRESS" envDefault:"50" min:"1" max:"100000"`
 
 	// AgeThreshold is the age in whole years from which a customer is served.
@@ -157,38 +155,16 @@ type Config struct {
 	KannelRate      int    `env:"KANNEL_RATE" envDefault:"50" min:"1" max:"1000"`
 	KannelPartPrice int    `env:"KANNEL_PART_PRICE" envDefault:"0" min:"0" max:"100000"`
 
+	// RequestTimeout is how long a request may take to come in.
+	RequestTimeout time.Duration `env:"REQUEST_TIMEOUT" envDefault:"15s" min:"1s" max:"10m"`
+	// UploadTimeout is the same for the form with a file.
+	UploadTimeout time.Duration `env:"UPLOAD_TIMEOUT" envDefault:"2m" min:"1s" max:"30m"`
 	// StopTimeout is how long requests and jobs may go on after the signal to stop.
 	StopTimeout time.Duration `env:"STOP_TIMEOUT" envDefault:"20s" min:"1s" max:"5m"`
 	// LogLevel is the least level that is logged.
 	LogLevel slog.Level `env:"LOG_LEVEL" envDefault:"info" want:"debug, info, warn or error"`
 	// LogFormat is text or json.
 	LogFormat string `env:"LOG_FORMAT" envDefault:"text" want:"text or json"`
-}
-
-// environment adds the settings of dir/.env to environ ("NAME=value", as from os.Environ). What environ already names
-// wins, even when it is empty, so that a setting of the file can be taken back for one run. No file is no fault.
-func environment(dir string, environ []string) ([]string, error) {
-	path := filepath.Join(dir, ".env")
-	content, err := os.ReadFile(path)
-	if errors.Is(err, fs.ErrNotExist) {
-		return environ, nil
-	}
-	if err != nil {
-		return nil, fmt.Errorf("settings: %w", err)
-	}
-	fromFile, err := godotenv.UnmarshalBytes(content)
-	if err != nil {
-		// The parser quotes the rest of the file in its error, secrets included, so that error goes no further.
-		return nil, fmt.Errorf("settings: %s cannot be understood; expected lines of NAME=value, quotes closed, comments after #", path)
-	}
-	merged := slices.Clone(environ)
-	given := variables(environ)
-	for name, value := range fromFile {
-		if _, ok := given[name]; !ok {
-			merged = append(merged, name+"="+value)
-		}
-	}
-	return merged, nil
 }
 
 // variables reads "NAME=value" lines; the last one of a name counts. Spaces around a value are dropped:
@@ -229,27 +205,14 @@ func LoadConfig(environ []string) (Config, error) {
 	return c, nil
 }
 
-// check looks at the values that could be parsed, and brings PublicURL to its one form.
+// check looks at the values that could be parsed, and brings PublicURL and SMSCallbackURL to their one form.
 func (c *Config) check(f faults) {
 	c.checkBounds(f)
 	if _, port, err := net.SplitHostPort(c.Addr); err != nil || !isPort(port) {
 		f.add("ADDR", fmt.Sprintf("%q is not an address to listen on", c.Addr))
 	}
-	if c.PublicURL != "" {
-		// The value is not repeated in the fault: an address pasted here may carry a password.
-		if u, err := url.Parse(c.PublicURL); err != nil || !isOrigin(u) {
-			f.add("PUBLIC_URL", "is not the bare address of a site")
-		} else {
-			c.PublicURL = u.Scheme + "://" + u.Host
-		}
-	}
-	if c.SMSCallbackURL != "" {
-		if u, err := url.Parse(c.SMSCallbackURL); err != nil || !isOrigin(u) {
-			f.add("SMS_CALLBACK_URL", "is not the bare address of a site")
-		} else {
-			c.SMSCallbackURL = u.Scheme + "://" + u.Host
-		}
-	}
+	checkOrigin(f, "PUBLIC_URL", &c.PublicURL)
+	checkOrigin(f, "SMS_CALLBACK_URL", &c.SMSCallbackURL)
 	c.checkGateways(f)
 	if !c.DatabaseURL.empty() && !isPostgres(string(c.DatabaseURL)) {
 		f.add("DATABASE_URL", "is not an address of a PostgreSQL database")
@@ -319,10 +282,18 @@ func isPort(port string) bool {
 	return err == nil
 }
 
-// isOrigin tells whether u is a scheme and a host and nothing else.
-func isOrigin(u *url.URL) bool {
-	bare := url.URL{Scheme: u.Scheme, Host: u.Host}
-	return (u.Scheme == "http" || u.Scheme == "https") && u.Hostname() != "" && strings.TrimSuffix(u.String(), "/") == bare.String()
+// checkOrigin brings the address of a site to its one form; empty stays empty. The value is not repeated in the fault:
+// an address pasted here may carry a password.
+func checkOrigin(f faults, name string, value *string) {
+	if *value == "" {
+		return
+	}
+	origin, err := readOrigin(*value)
+	if err != nil {
+		f.add(name, "is not the bare address of a site")
+		return
+	}
+	*value = origin
 }
 
 // isPostgres asks the driver itself, so that what passes here is what it will accept. Its error may hold the password.
@@ -465,12 +436,17 @@ func (n *networks) UnmarshalText(text []byte) error {
 	for _, part := range strings.Split(string(text), ",") {
 		part = strings.TrimSpace(part)
 		if addr, err := netip.ParseAddr(part); err == nil {
+			addr = addr.WithZone("").Unmap()
 			list = append(list, netip.PrefixFrom(addr, addr.BitLen()))
 			continue
 		}
 		prefix, err := netip.ParsePrefix(part)
 		if err != nil {
 			return err
+		}
+		// IPv4 within IPv6 is IPv4, as everywhere where addresses are read.
+		if prefix.Addr().Is4In6() && prefix.Bits() >= 96 {
+			prefix = netip.PrefixFrom(prefix.Addr().Unmap(), prefix.Bits()-96)
 		}
 		list = append(list, prefix.Masked())
 	}

@@ -43,6 +43,7 @@ func TestConfigDefaults(t *testing.T) {
 		RedisPrefix: "prilavok:",
 
 		SessionLifetime:          14 * time.Hour,
+		SessionLongest:           16 * time.Hour,
 		SignInAttempts:           10,
 		SignInAttemptsPerAddress: 50,
 
@@ -85,9 +86,11 @@ func TestConfigDefaults(t *testing.T) {
 		DevinoV2URL: "https://integrationapi.net/rest/v2", DevinoV2Rate: 50,
 		KannelRate: 50,
 
-		StopTimeout: 20 * time.Second,
-		LogLevel:    slog.LevelInfo,
-		LogFormat:   "text",
+		RequestTimeout: 15 * time.Second,
+		UploadTimeout:  2 * time.Minute,
+		StopTimeout:    20 * time.Second,
+		LogLevel:       slog.LevelInfo,
+		LogFormat:      "text",
 	}
 	if got := load(t); !reflect.DeepEqual(got, want) {
 		t.Errorf("without variables:\n got %v\nwant %v", got, want)

@@ -18,7 +18,8 @@ const tray = `window.given = [];
 
 // What a customer sends to a friend, in every way that a page has, is the code
 // with what it gives, and never the way to the customer's own page.
-func TestCustomerShares(t *testing.T) {
+func TestCustomerSharesInABrowser(t *testing.T) {
+	t.Parallel()
 	browser(t)
 	env := []string{"DATA_DIR=" + t.TempDir(), "MESSAGES_PER_WEEK=100"}
 	p := start(t, env...)
@@ -91,7 +92,8 @@ func TestCustomerShares(t *testing.T) {
 }
 
 // The smallest phone that is still around is 320 wide.
-func TestCustomersPageOnASmallPhone(t *testing.T) {
+func TestCustomersPageOnASmallPhoneInABrowser(t *testing.T) {
+	t.Parallel()
 	browser(t)
 	env := []string{"DATA_DIR=" + t.TempDir(), "MESSAGES_PER_WEEK=100"}
 	p := start(t, env...)

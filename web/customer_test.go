@@ -185,6 +185,7 @@ func TestCustomersPage(t *testing.T) {
 
 // The page on a phone, with scripts and without.
 func TestCustomersPageInABrowser(t *testing.T) {
+	t.Parallel()
 	env := []string{"DATA_DIR=" + t.TempDir()}
 	p := start(t, env...)
 	db := openData(t, env)

@@ -129,6 +129,7 @@ func TestDeliveryReports(t *testing.T) {
 // While the database is away a report is not lost: the gateway hears that it
 // shall call again.
 func TestDeliveryReportWithoutDatabase(t *testing.T) {
+	t.Parallel()
 	env := []string{"DATA_DIR=" + t.TempDir()}
 	kannel := newKannel(t)
 	p := start(t, append(append(env, "DEMO=true"), kannel.env()...)...)

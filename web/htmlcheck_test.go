@@ -202,6 +202,11 @@ func htmlFaults(root *html.Node, body string) (faults []string) {
 		if n := len(find(root, tag("h1"))); n != 1 {
 			fault("%d h1", n)
 		}
+		if titles := find(root, tag("title")); len(titles) != 1 {
+			fault("%d titles", len(titles))
+		} else if parts := strings.Split(textOf(titles[0]), " · "); len(slices.Compact(slices.Sorted(slices.Values(parts)))) != len(parts) || slices.Contains(parts, "") {
+			fault("the title is %q", parts)
+		}
 		if lang := attr(find(root, tag("html"))[0], "lang"); lang != "ru" && lang != "en" {
 			fault("html lang=%q", lang)
 		}
@@ -296,13 +301,14 @@ func elementFaults(n *html.Node, ids, labelled map[string]bool) (faults []string
 
 // The rules above must bite.
 func TestHTMLFaults(t *testing.T) {
-	const page = `<!DOCTYPE html><html lang="ru"><body><h1>x</h1>%s</body></html>`
+	const page = `<!DOCTYPE html><html lang="ru"><head><title>x</title></head><body><h1>x</h1>%s</body></html>`
 	for name, part := range map[string]string{
 		"second h1": `<h1>y</h1>`, "same id": `<p id="a"></p><p id="a"></p>`, "no label": `<input name="a" id="a">`,
 		"style": `<p style="top:0">x</p>`, "style element": `<style>p{}</style>`, "script": `<script>x</script>`,
 		"handler": `<p onclick="x">x</p>`, "address": `<a href="javascript:x">x</a>`, "key": `<p>step.age</p>`,
 		"key in a name": `<p aria-label="a.b_c">x</p>`, "nowhere": `<a href="#x">x</a>`, "nested forms": `<form><form></form></form>`,
 		"list in a paragraph": `<p><ul></ul></p>`, "nameless": `<button></button>`,
+		"second title": `<title>y</title>`,
 	} {
 		if body := fmt.Sprintf(page, part); len(htmlFaults(parseHTML(t, body), body)) == 0 {
 			t.Errorf("%s: no fault found", name)

@@ -100,7 +100,7 @@ func TestIncomingByGateway(t *testing.T) {
 func (p *program) sees(path, text string) {
 	p.t.Helper()
 	c := p.client()
-	deadline := time.Now().Add(20 * time.Second)
+	deadline := time.Now().Add(patience)
 	for !strings.Contains(c.get(path).Body, text) {
 		if time.Now().After(deadline) {
 			p.t.Fatalf("%s never shows %q", path, text)
@@ -175,6 +175,7 @@ func TestSupervisedMessages(t *testing.T) {
 // The text of a message shows a supervisor neither a code nor the way to the
 // customer's page.
 func TestMessageText(t *testing.T) {
+	t.Parallel()
 	env := []string{"DATA_DIR=" + t.TempDir()}
 	p := start(t, env...)
 	db := openData(t, env)

@@ -31,14 +31,11 @@ const (
 	agreeMessages = "Покупатель согласен получать сообщения"
 )
 
-// TestJourneys walks the visits of a day in a real browser. The journeys share
-// one program, as they would share a shop, and differ in their customers.
-func TestJourneys(t *testing.T) {
+// TestJourneysInABrowser walks the visits of a day in a real browser, each in a
+// shop of its own, several at a time.
+func TestJourneysInABrowser(t *testing.T) {
 	browser(t)
-	eachBackend(t, func(t *testing.T, env []string) {
-		// The first wait is long enough to be seen, the next ones are not waited
-		// for by anybody.
-		p := start(t, append(env, "CODE_RESEND_AFTER=2s,1s,1s", "LOG_LEVEL=warn")...)
+	eachFresh(t, func(t *testing.T, fresh func(testing.TB) []string) {
 		for _, j := range []struct {
 			name string
 			walk func(*testing.T, *program)
@@ -61,7 +58,12 @@ func TestJourneys(t *testing.T) {
 			{"lost connection", lostConnection},
 			{"keyboard alone", keyboard},
 		} {
-			t.Run(j.name, func(t *testing.T) { j.walk(t, p) })
+			t.Run(j.name, func(t *testing.T) {
+				t.Parallel()
+				// The first wait is long enough to be seen, the next ones are not waited
+				// for by anybody.
+				j.walk(t, start(t, append(fresh(t), "CODE_RESEND_AFTER=2s,1s,1s", "LOG_LEVEL=warn")...))
+			})
 		}
 	})
 }

@@ -30,16 +30,23 @@ func kannelFor(t *testing.T, env []string, others ...string) (*kannel, []string)
 	return k, slices.Concat(env, hours(), k.env(), []string{"DEMO=true", "ADDR=" + site, "SECRET_KEY=" + secret}, others)
 }
 
+// A code and the message of the next day go through a real gateway.
+func TestKannelInABrowser(t *testing.T) {
+	browser(t)
+	eachBackend(t, func(t *testing.T, env []string) {
+		p, k, db := overKannel(t, env)
+		codeAndMessage(t, p, k, db)
+	})
+}
+
 // TestKannel walks through visits whose SMS go and come through a real gateway.
 func TestKannel(t *testing.T) {
-	browser(t)
 	eachBackend(t, func(t *testing.T, env []string) {
 		p, k, db := overKannel(t, env)
 		for _, j := range []struct {
 			name string
 			walk func(*testing.T, *program, *kannel, data)
 		}{
-			{"a code, and the message of the next day", codeAndMessage},
 			{"a long message", longMessage},
 			{"STOP", func(t *testing.T, p *program, k *kannel, db data) { stopBySMS(t, p, k, db, "+7 916 720-00-04", "stop") }},
 			{"СТОП", func(t *testing.T, p *program, k *kannel, db data) {
@@ -237,7 +244,8 @@ func (d data) jobOf() string {
 // The gateway dies while messages go out and while a code is asked for: the
 // advisor is told in words and in time, messages wait, and when the gateway is
 // back everything goes on, nothing twice.
-func TestKannelKilled(t *testing.T) {
+func TestKannelKilledInABrowser(t *testing.T) {
+	t.Parallel()
 	const messages = 300
 	env := onPostgres(t)
 	seed := start(t, env...)
@@ -306,7 +314,7 @@ func TestKannelKilled(t *testing.T) {
 }
 
 // With a second gateway a code goes by that one, within the same press.
-func TestKannelAwayAndASecondGateway(t *testing.T) {
+func TestKannelAwayAndASecondGatewayInABrowser(t *testing.T) {
 	eachBackend(t, func(t *testing.T, env []string) {
 		p, k, db := overKannel(t, env, "SMS_GATEWAYS=kannel,handset")
 		k.kill()

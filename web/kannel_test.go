@@ -6,6 +6,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"io"
+	"math/rand/v2"
 	"net"
 	"net/http"
 	"net/url"
@@ -16,6 +17,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 	"unicode/utf16"
@@ -508,28 +510,34 @@ func (p *process) kill() {
 	<-p.gone
 }
 
-// freePorts are ports that were free a moment ago: what listens there takes no
-// open listener.
+// freePorts are ports for what takes no open listener. No port is given twice,
+// and none is of those that the system gives to connections and to listeners
+// that ask for any: nobody takes it between the look and the use.
 func freePorts(t testing.TB, n int) (ports []string) {
 	t.Helper()
-	var taken []net.Listener // until all are there, so that none is given twice
-	for range n {
-		l, err := (&net.ListenConfig{}).Listen(context.Background(), "tcp", "127.0.0.1:0")
-		if err != nil {
-			t.Fatal(err)
+	for tries := 0; len(ports) < n; tries++ {
+		if tries > 1000 {
+			t.Fatal("no port is free")
 		}
-		taken = append(taken, l)
-		_, port, err := net.SplitHostPort(l.Addr().String())
+		port := strconv.Itoa(firstPort + int(nextPort.Add(1)%manyPorts))
+		l, err := (&net.ListenConfig{}).Listen(context.Background(), "tcp", "127.0.0.1:"+port)
 		if err != nil {
-			t.Fatal(err)
+			continue // somebody listens there
 		}
-		ports = append(ports, port)
-	}
-	for _, l := range taken {
 		_ = l.Close()
+		ports = append(ports, port)
 	}
 	return ports
 }
+
+const firstPort, manyPorts = 10_000, 20_000 // Linux gives others from 32768
+
+// nextPort begins anywhere, since other processes look for ports as well.
+var nextPort = func() *atomic.Int64 {
+	n := &atomic.Int64{}
+	n.Store(rand.Int64N(manyPorts)) //nolint:gosec // no secret
+	return n
+}()
 
 func listens(address string) bool {
 	conn, err := (&net.Dialer{Timeout: time.Second}).DialContext(context.Background(), "tcp", address)

@@ -50,6 +50,7 @@ func launchProgram(t *testing.T, binary string, env []string) (p *program, kill 
 // Redis has counted by then is on record, whoever had an answer or not; the
 // check finds nothing, and the right code still verifies.
 func TestKilledAmidChecks(t *testing.T) {
+	t.Parallel()
 	env := append(onPostgres(t), "ADDR=127.0.0.1:"+freePorts(t, 1)[0], "DEMO_PASSWORD="+demoPassword, "SECRET_KEY="+strings.Repeat("k", 32),
 		"CODE_TRIES=5", "CODE_TRIES_PER_DAY=50", "CODE_LOCK_AFTER=50", "CODE_TRIES_PER_ADVISOR=1000", "CODE_TRIES_PER_STORE=10000", "CODE_SENDS_PER_PHONE=50")
 	binary := buildProgram(t)

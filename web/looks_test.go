@@ -81,8 +81,9 @@ const judge = `(() => {
 	return out;
 })()`
 
-// TestLooks measures every screen on a tablet and a phone, by day and by night.
-func TestLooks(t *testing.T) {
+// TestLooksInABrowser measures every screen on a tablet and a phone, by day and by night.
+func TestLooksInABrowser(t *testing.T) {
+	t.Parallel()
 	browser(t)
 	walkScreens(t, func(name string, w *window) {
 		for _, size := range sizes[:2] {
@@ -90,10 +91,10 @@ func TestLooks(t *testing.T) {
 				w.dress(size.width, size.height, theme)
 				found, err := eval[looks](w, judge)
 				if err != nil {
-					t.Fatalf("%s: %v", name, err)
+					w.t.Fatalf("%s: %v", name, err)
 				}
 				for _, fault := range slices.Concat(found.Texts, found.Targets, found.Overflow) {
-					t.Errorf("%s at %d, %s: %s", name, size.width, theme, fault)
+					w.t.Errorf("%s at %d, %s: %s", name, size.width, theme, fault)
 				}
 			}
 		}
@@ -101,8 +102,9 @@ func TestLooks(t *testing.T) {
 	})
 }
 
-// TestJudge holds the measure against a page that has each fault once.
-func TestJudge(t *testing.T) {
+// TestJudgeInABrowser holds the measure against a page that has each fault once.
+func TestJudgeInABrowser(t *testing.T) {
+	t.Parallel()
 	browser(t)
 	w := newWindow(t, "data:")
 	w.base = "data:text/html,"

@@ -62,13 +62,19 @@ func say(out io.Writer, format string, args ...any) { _, _ = fmt.Fprintf(out, fo
 // run starts everything from its settings, serves until ctx ends, and stops
 // cleanly: no request is cut, running jobs finish. out gets what a person
 // reads: the address, and once the demo's logins; the log goes there too.
-func run(ctx context.Context, environ []string, out io.Writer) (err error) {
+func run(ctx context.Context, environ []string, out io.Writer) error {
+	return runWithin(ctx, environ, out, 0)
+}
+
+// runWithin is run with another deadline of a call to Redis than the program's
+// own, which 0 means.
+func runWithin(ctx context.Context, environ []string, out io.Writer, redisDeadline time.Duration) (err error) {
 	cfg, err := LoadConfig(environ)
 	if err != nil {
 		return err
 	}
 	log := newLogger(cfg, out)
-	redis, err := redisstore.Open(ctx, redisstore.Options{URL: string(cfg.RedisURL), Prefix: cfg.RedisPrefix, Logger: log})
+	redis, err := redisstore.Open(ctx, redisstore.Options{URL: string(cfg.RedisURL), Prefix: cfg.RedisPrefix, Logger: log, Deadline: redisDeadline})
 	if err != nil {
 		return fmt.Errorf("redis: %w", err)
 	}
@@ -85,7 +91,7 @@ func run(ctx context.Context, environ []string, out io.Writer) (err error) {
 		return fmt.Errorf("migrate the database: %w", err)
 	}
 	service := &domain.Service{
-		DB: db, Challenges: redis.Challenges(), Limits: redis.Limits(), Throttle: redis.Throttle(), Pacer: redis.Pacer(),
+		DB: db, Challenges: redis.Challenges(), Limits: redis.Limits(), Throttle: redis.Throttle(), SignIns: redis.SignIns(), Pacer: redis.Pacer(),
 		Clock: redis.Now, Settings: cfg.settings(),
 	}
 	if service.Secret, err = secretKey(ctx, cfg, db); err != nil {
@@ -93,8 +99,8 @@ func run(ctx context.Context, environ []string, out io.Writer) (err error) {
 	}
 	secure := cfg.SecureCookies()
 	h := &handlers.Handlers{
-		Service: service, Log: log, Secure: secure,
-		Sessions: redis.Sessions(redisstore.SessionOptions{Lifetime: cfg.SessionLifetime, Secure: secure, Now: redis.Now}),
+		Service: service, Log: log, Secure: secure, UploadTimeout: cfg.UploadTimeout,
+		Sessions: redis.Sessions(redisstore.SessionOptions{Lifetime: cfg.SessionLifetime, Longest: cfg.SessionLongest, Secure: secure, Now: redis.Now}),
 		Probes:   []handlers.Probe{{Name: "database", Ping: db.Ping}, {Name: "redis", Ping: redis.Ping, Note: clockNote(redis)}},
 	}
 	demoMode, err := isDemo(ctx, cfg, db)
@@ -152,6 +158,7 @@ func serve(ctx context.Context, cfg Config, jobs *sql.DB, h *handlers.Handlers, 
 	// Only the listener knows the port where the system chose it.
 	h.Service.SiteURL = cfg.SiteURL(listener.Addr().String())
 	h.Service.CallbackURL = cmp.Or(cfg.SMSCallbackURL, h.Service.SiteURL)
+	warnAddress(cfg, h.Service.SiteURL, log)
 	warnGateways(cfg, h.Service.Gateways, h.Service.SiteURL, h.Service.CallbackURL, log)
 	working := *h.Service
 	working.DB = jobs

@@ -13,6 +13,7 @@ import (
 // Every screen of a visit, in both languages and in every notable state, is
 // held against the rules of htmlcheck_test.go by the client itself.
 func TestPages(t *testing.T) {
+	t.Parallel()
 	for _, language := range []string{"ru", "en"} {
 		t.Run(language, func(t *testing.T) {
 			env := []string{"DATA_DIR=" + t.TempDir(), "CODE_RESEND_AFTER=1s"}
@@ -167,6 +168,7 @@ func TestPages(t *testing.T) {
 
 // A way back leads nowhere but into this program.
 func TestOpenRedirects(t *testing.T) {
+	t.Parallel()
 	p := start(t, "DATA_DIR="+t.TempDir())
 	c := inspect(p.client())
 	for back, want := range map[string]string{
@@ -226,6 +228,7 @@ func harmless(base, location string) bool {
 
 // What is not a page has the headers too: files, errors and what is too large.
 func TestHeaders(t *testing.T) {
+	t.Parallel()
 	p := start(t, "DATA_DIR="+t.TempDir())
 	c := inspect(p.client())
 	for path, want := range map[string]int{
@@ -258,6 +261,7 @@ func TestHeaders(t *testing.T) {
 // Whoever is signed in keeps their frame, and with it the way back, on pages
 // that ask nobody who they are.
 func TestFrameOnOpenPages(t *testing.T) {
+	t.Parallel()
 	p := start(t, "DATA_DIR="+t.TempDir())
 	anna, nobody := p.as("anna"), p.client()
 	for _, path := range []string{"/no-such-page", "/handset"} {

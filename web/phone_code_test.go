@@ -3,7 +3,6 @@ package main
 import (
 	"bufio"
 	"fmt"
-	"net"
 	"net/http"
 	"os"
 	"os/exec"
@@ -17,6 +16,10 @@ import (
 	"prilavok/domain"
 	"prilavok/sql/sqltest"
 )
+
+// breakable are the addresses of servers that tests break: a program on one of
+// them has the deadlines of the real one.
+var breakable sync.Map
 
 // ownRedis is a Redis server that a test may break.
 type ownRedis struct {
@@ -34,17 +37,9 @@ func newOwnRedis(t *testing.T) *ownRedis {
 		}
 		t.Skip("redis-server is not installed: not run on a server that may be broken")
 	}
-	// A port that was free a moment ago: the server takes no open listener.
-	l, err := net.Listen("tcp", "127.0.0.1:0") //nolint:noctx // local
-	if err != nil {
-		t.Fatal(err)
-	}
-	_, port, err := net.SplitHostPort(l.Addr().String())
-	if err != nil {
-		t.Fatal(err)
-	}
-	_ = l.Close()
+	port := freePorts(t, 1)[0]
 	r := &ownRedis{t: t, port: port}
+	breakable.Store(r.url(), true)
 	r.start()
 	r.admin = redis.NewClient(&redis.Options{Addr: "127.0.0.1:" + port})
 	t.Cleanup(func() {

@@ -184,6 +184,7 @@ func TestConsentTakenBack(t *testing.T) {
 // What is erased is overwritten in the file too, once the journal of the last
 // changes has gone into it.
 func TestErasedFromTheFile(t *testing.T) {
+	t.Parallel()
 	env := []string{"DATA_DIR=" + t.TempDir()}
 	p := start(t, env...)
 	c := inspect(p.as("anna"))

@@ -78,6 +78,8 @@ func TestPromoImport(t *testing.T) {
 		imported(vera.upload("", "", nil, "title", "Вставлено", "text", text(checkedCodes[1])), checkedCodes[1])
 		imported(vera.upload("codes.csv", "\ufeff"+text(checkedCodes[2:4]...), nil, "title", "Файл"), checkedCodes[2:4]...)
 		imported(vera.upload("codes.csv", text(checkedCodes[4]), nil, "title", "Файл", "text", "это не таблица"), checkedCodes[4])
+		// Excel's "Unicode text".
+		imported(vera.upload("codes.txt", inUTF16(strings.ReplaceAll(text(checkedCodes[6]), ";", "\t"), false, true), nil, "title", "Текст"), checkedCodes[6])
 
 		// What was uploaded stands in the field to be mended there, and the report
 		// names lines and columns; bytes that are no text become signs.
@@ -107,6 +109,7 @@ func TestPromoImport(t *testing.T) {
 
 // An import may be a megabyte long, and nothing else may.
 func TestPromoImportLimit(t *testing.T) {
+	t.Parallel()
 	p := start(t, "DATA_DIR="+t.TempDir())
 	vera, anna := inspect(p.as("vera")), inspect(p.as("anna"))
 	line := "12;15;;1;\n"
@@ -127,6 +130,11 @@ func TestPromoImportLimit(t *testing.T) {
 		if c.a.Status != c.want {
 			t.Errorf("%s: %d, want %d", name, c.a.Status, c.want)
 		}
+	}
+	// Excel's own file is told by name, and none of its bytes come back.
+	book := vera.screen(vera.upload("codes.xlsx", "PK\x03\x04\x14\x00\x06\x00\xd8\xff", nil, "title", "x"))
+	if n := book.byID("text-error"); n == nil || !strings.HasSuffix(textOf(n), russian(t, "promo_import.workbook")) || typedIn(book, "text") != "" {
+		t.Errorf("a workbook is told as: %.300s", book.text())
 	}
 	// Too long and too many are told in words.
 	s := vera.screen(vera.upload("codes.csv", full+line, nil, "title", "x"))

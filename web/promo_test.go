@@ -7,6 +7,8 @@ import (
 	"strings"
 	"testing"
 
+	"golang.org/x/net/html"
+
 	"prilavok/domain"
 )
 
@@ -215,6 +217,49 @@ func TestPromoCheckSpendsNothing(t *testing.T) {
 		}
 		if after := db.dump(false); after != before {
 			t.Errorf("a question left a trace:\n%s", difference(before, after))
+		}
+	})
+}
+
+// A field that could only refuse is not shown; what helps is, and the visit
+// goes on.
+func TestPromoFieldThatCanSucceed(t *testing.T) {
+	eachBackend(t, func(t *testing.T, env []string) {
+		p := start(t, append(env, "CODE_RESEND_AFTER=1s")...)
+		db := openData(t, env)
+		c := inspect(p.as("anna"))
+		off, on := `UPDATE programmes SET discounts_on = (1 = 0)`, `UPDATE programmes SET discounts_on = (1 = 1)`
+		for name, k := range map[string]struct {
+			who   customer
+			set   string
+			field bool
+			says  string
+			leads string // a link that helps
+		}{
+			"verified":                      {customer{phone: "+79166010001"}, on, true, "promo.lead", ""},
+			"unverified":                    {customer{phone: "+79166010002", unverified: true}, on, false, "promo.lead_barred", "/code"},
+			"without the consent":           {customer{phone: "+79166010003", silent: true}, on, false, "promo.lead_barred", "/consents"},
+			"discounts are off":             {customer{phone: "+79166010004"}, off, false, "promo.lead_no_discount", ""},
+			"discounts are off, unverified": {customer{phone: "+79166010005", unverified: true}, off, false, "promo.lead_no_discount", ""},
+		} {
+			visit := c.walk(p, k.who, domain.StepPromo)
+			db.exec(k.set)
+			s := c.screen(c.get(visit + "/promo"))
+			if got := s.byID("promo") != nil; got != k.field || !strings.Contains(s.text(), russian(t, k.says)) {
+				t.Errorf("%s: a field: %t\n%s", name, got, s.text())
+			}
+			if k.leads != "" && len(find(s.root, func(n *html.Node) bool { return attr(n, "href") == visit+k.leads })) == 0 {
+				t.Errorf("%s: no way to %s\n%s", name, k.leads, s.text())
+			}
+			// An old page without anything typed: told, and nothing leads to a field
+			// that is not there.
+			if a := c.send(visit+"/promo", visit+"/promo", "promo", ""); a.Status != http.StatusUnprocessableEntity {
+				t.Errorf("%s: nothing applied: %d", name, a.Status)
+			} else if links := find(c.screen(a).root, func(n *html.Node) bool { return attr(n, "href") == "#promo" }); (len(links) > 0) != k.field {
+				t.Errorf("%s: %d links to the field", name, len(links))
+			}
+			c.goesTo(c.send(visit+"/promo", visit+"/promo", "go", "on"), visit+"/outcome")
+			db.exec(on)
 		}
 	})
 }

@@ -2,6 +2,7 @@ package main
 
 import (
 	"net/http"
+	"slices"
 
 	"github.com/labstack/echo/v4"
 
@@ -142,8 +143,11 @@ var routes = []route{
 	{http.MethodPost, "/handset/messages/:id/sendings", shown, (*handlers.Handlers).CreateHandsetSending},
 }
 
+// deeds are the addresses where a GET does something: gateways call so.
+var deeds = []string{"/g/:key/reports", "/g/:key/incoming"}
+
 // register puts the table into echo, each line behind the doors of its
-// access.
+// access. What answers a GET answers a HEAD too, with the same doors.
 func register(e *echo.Echo, h *handlers.Handlers) {
 	doors := map[access][]echo.MiddlewareFunc{
 		everybody:      nil,
@@ -160,6 +164,14 @@ func register(e *echo.Echo, h *handlers.Handlers) {
 			middleware = append(middleware[:len(middleware):len(middleware)], handlers.AtStore)
 		}
 		e.Add(r.method, r.path, func(c echo.Context) error { return r.handler(h, c) }, middleware...)
+		if r.method != http.MethodGet {
+			continue
+		}
+		look := r.handler
+		if slices.Contains(deeds, r.path) {
+			look = (*handlers.Handlers).LookAtCallback
+		}
+		e.HEAD(r.path, func(c echo.Context) error { return look(h, c) }, append([]echo.MiddlewareFunc{handlers.AsGet}, middleware...)...)
 	}
-	e.GET("/static/*", echo.WrapHandler(static.Handler()))
+	e.Match([]string{http.MethodGet, http.MethodHead}, "/static/*", echo.WrapHandler(static.Handler()))
 }

@@ -2,9 +2,7 @@ package main
 
 import (
 	"log/slog"
-	"net"
 	"net/http"
-	"net/netip"
 	"time"
 
 	"github.com/labstack/echo/v4"
@@ -12,6 +10,7 @@ import (
 
 	"prilavok/domain"
 	"prilavok/handlers"
+	"prilavok/web/redisstore"
 )
 
 // contentPolicy lets a page load nothing from another host and run nothing
@@ -43,6 +42,7 @@ func newServer(cfg Config, h *handlers.Handlers, log *slog.Logger) (*http.Server
 		return func(c echo.Context) error {
 			// A client must not choose what stands in our log.
 			c.Request().Header.Del(echo.HeaderXRequestID)
+			c.SetRequest(c.Request().WithContext(redisstore.OneRequest(c.Request().Context())))
 			return next(c)
 		}
 	})
@@ -54,6 +54,7 @@ func newServer(cfg Config, h *handlers.Handlers, log *slog.Logger) (*http.Server
 			return &domain.Error{Kind: domain.Internal, Err: err}
 		}}),
 		securityHeaders(h.Secure),
+		handlers.Arrival(uploadTime(cfg), time.Now),
 		middleware.BodyLimitWithConfig(middleware.BodyLimitConfig{Limit: maxBody, Skipper: long}),
 		middleware.BodyLimitWithConfig(middleware.BodyLimitConfig{Limit: maxImport}),
 		middleware.GzipWithConfig(middleware.GzipConfig{MinLength: 1024}),
@@ -65,8 +66,8 @@ func newServer(cfg Config, h *handlers.Handlers, log *slog.Logger) (*http.Server
 	return &http.Server{
 		Handler:           e,
 		ReadHeaderTimeout: 5 * time.Second,
-		ReadTimeout:       15 * time.Second,
-		WriteTimeout:      30 * time.Second,
+		ReadTimeout:       cfg.RequestTimeout,
+		WriteTimeout:      cfg.RequestTimeout + 15*time.Second,
 		IdleTimeout:       2 * time.Minute,
 		MaxHeaderBytes:    64 << 10,
 		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelWarn),
@@ -76,19 +77,14 @@ func newServer(cfg Config, h *handlers.Handlers, log *slog.Logger) (*http.Server
 // long tells the form that may be longer than the others.
 func long(c echo.Context) bool { return c.Path() == importPath }
 
-// addressReader believes X-Forwarded-For only from the configured proxies;
-// without any, the peer of the connection is the client.
-func addressReader(proxies []netip.Prefix) echo.IPExtractor {
-	if len(proxies) == 0 {
-		return echo.ExtractIPDirect()
+// uploadTime gives the form with a file longer to come in than the others.
+func uploadTime(cfg Config) func(echo.Context) time.Duration {
+	return func(c echo.Context) time.Duration {
+		if long(c) && c.Request().Method == http.MethodPost {
+			return cfg.UploadTimeout
+		}
+		return 0
 	}
-	options := []echo.TrustOption{echo.TrustLoopback(false), echo.TrustLinkLocal(false), echo.TrustPrivateNet(false)}
-	for _, p := range proxies {
-		options = append(options, echo.TrustIPRange(&net.IPNet{
-			IP: p.Masked().Addr().AsSlice(), Mask: net.CIDRMask(p.Bits(), p.Addr().BitLen()),
-		}))
-	}
-	return echo.ExtractIPFromXFFHeader(options...)
 }
 
 // sameOrigin refuses what another site's page sends in somebody's name. It
@@ -128,13 +124,13 @@ func securityHeaders(secure bool) echo.MiddlewareFunc {
 func accessLog(log *slog.Logger) echo.MiddlewareFunc {
 	return func(next echo.HandlerFunc) echo.HandlerFunc {
 		return func(c echo.Context) error {
-			start := time.Now()
+			start, method := time.Now(), c.Request().Method
 			// Answered here, so that the line has the final status.
 			if err := next(c); err != nil {
 				c.Error(err)
 			}
 			log.LogAttrs(c.Request().Context(), slog.LevelInfo, "request",
-				slog.String("method", c.Request().Method), slog.String("route", c.Path()),
+				slog.String("method", method), slog.String("route", c.Path()),
 				slog.Int("status", c.Response().Status), slog.Duration("took", time.Since(start)),
 				slog.String("request_id", c.Response().Header().Get(echo.HeaderXRequestID)))
 			return nil

@@ -10,6 +10,7 @@ import (
 	"net/url"
 	"os"
 	"regexp"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -21,8 +22,8 @@ import (
 
 const demoPassword = "a demo password"
 
-// program is one running instance of the whole program, started by the same
-// run() as the real one.
+// program is one running instance of the whole program, started as the real
+// one is.
 type program struct {
 	t    testing.TB
 	URL  string
@@ -58,23 +59,42 @@ func backends(t testing.TB) []backend {
 	}})
 }
 
-// eachBackend runs a test on every backend.
+// eachBackend runs a test on every backend. Since each time it is a program on
+// data of its own, tests that call it run side by side.
 func eachBackend(t *testing.T, f func(t *testing.T, env []string)) {
 	t.Helper()
+	eachFresh(t, func(t *testing.T, fresh func(testing.TB) []string) { f(t, fresh(t)) })
+}
+
+// eachFresh is eachBackend for tests of many parts, each of which wants data of
+// its own: fresh gives the settings for them.
+func eachFresh(t *testing.T, f func(t *testing.T, fresh func(testing.TB) []string)) {
+	t.Helper()
+	t.Parallel()
 	for _, b := range backends(t) {
 		t.Run(b.name, func(t *testing.T) {
 			if b.name == embedded {
 				sqltest.SkipEmbedded(t)
 			}
-			f(t, b.env(t))
+			f(t, b.env)
 		})
 	}
 }
 
+// onServer tells the settings that put a program on PostgreSQL or a real Redis.
+func onServer(setting string) bool {
+	name, value, _ := strings.Cut(setting, "=")
+	return (name == "DATABASE_URL" || name == "REDIS_URL") && value != ""
+}
+
 // start runs the program with the demo until the test ends, and waits until
-// it says that it is ready.
+// it says that it is ready. A program on the embedded parts alone is skipped
+// where they are tested elsewhere.
 func start(t testing.TB, env ...string) *program {
 	t.Helper()
+	if !slices.ContainsFunc(env, onServer) {
+		sqltest.SkipEmbedded(t)
+	}
 	ctx, cancel := context.WithCancel(context.Background())
 	p := &program{t: t, out: newOutput()}
 	// The attempts at signing in are limited; a test signs in as often as it
@@ -83,7 +103,12 @@ func start(t testing.TB, env ...string) *program {
 		"ADDR=127.0.0.1:0", "DEMO_PASSWORD=" + demoPassword, "LOG_LEVEL=info",
 	}, env...)
 	ended := make(chan error, 1)
-	go func() { ended <- run(ctx, settings, p.out) }()
+	// A busy machine has time, unless it is Redis that shall fail.
+	within := time.Minute
+	if _, breaks := breakable.Load(setting(env, "REDIS_URL")); breaks {
+		within = 0
+	}
+	go func() { ended <- runWithin(ctx, settings, p.out, within) }()
 	p.stop = sync.OnceValue(func() error {
 		cancel()
 		select {

@@ -131,7 +131,7 @@ func TestStopHasADeadline(t *testing.T) {
 		if err == nil {
 			t.Error("a cut request is not told of")
 		}
-	case <-time.After(20 * time.Second):
+	case <-time.After(patience):
 		t.Fatal("the program does not stop")
 	}
 }
@@ -241,6 +241,7 @@ func TestStartFails(t *testing.T) {
 
 // Outside of the demo there is nobody, no phone and no way in.
 func TestWithoutDemo(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	p := start(t, "DATA_DIR="+dir, "DEMO=false")
 	db := openData(t, []string{"DATA_DIR=" + dir})

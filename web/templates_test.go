@@ -60,6 +60,7 @@ func TestTemplateSavedMeanwhile(t *testing.T) {
 // The preview follows what is typed: alone for htmx, within the page without a
 // script.
 func TestTemplatePreview(t *testing.T) {
+	t.Parallel()
 	p := start(t, "DATA_DIR="+t.TempDir(), "SMS_GATEWAYS=kannel,handset", "KANNEL_URL=http://127.0.0.1:9/", "KANNEL_USER=u", "KANNEL_PASSWORD=p", "KANNEL_FROM=Shop", "KANNEL_PART_PRICE=350")
 	admin := inspect(p.as("admin"))
 	const path = "/templates/1/code/ru"
@@ -151,6 +152,7 @@ func TestTemplateTrial(t *testing.T) {
 // Every text in both languages of the interface; the client holds each page
 // against the rules of all pages.
 func TestTemplatePages(t *testing.T) {
+	t.Parallel()
 	p := start(t, "DATA_DIR="+t.TempDir())
 	admin := inspect(p.as("admin"))
 	for _, language := range []string{"ru", "en"} {
@@ -177,7 +179,8 @@ func TestTemplatePages(t *testing.T) {
 
 // While somebody types, the phone beside it follows and the cursor stays where
 // it is; the Enter key in the phone field sends and saves nothing.
-func TestTemplateWhileTyping(t *testing.T) {
+func TestTemplateWhileTypingInABrowser(t *testing.T) {
+	t.Parallel()
 	browser(t)
 	env := []string{"DATA_DIR=" + t.TempDir(), "LOG_LEVEL=warn"}
 	p := start(t, env...)

@@ -17,32 +17,47 @@ import (
 type look func(name string, w *window)
 
 // walkScreens brings windows to every screen of the program and to every state
-// of it that looks different.
+// of it that looks different. Its parts stand on data of their own, so that
+// they walk side by side.
 func walkScreens(t *testing.T, show look) {
 	t.Helper()
-	// Only a long wait can be shown counting; only a short one lets three SMS go
-	// out; only a first wrong code that locks the phone for the day shows that
-	// without waiting.
-	env := []string{"DATA_DIR=" + t.TempDir(), "LOG_LEVEL=warn"}
-	p := start(t, env...)
-	strictEnv := []string{"DATA_DIR=" + t.TempDir(), "LOG_LEVEL=warn", "CODE_TRIES=1", "CODE_TRIES_PER_DAY=1"}
-	strict := start(t, strictEnv...)
-	walkDoors(newWindow(t, p.URL), show)
-	walkVisit(newWindow(t, p.URL), p, show)
-	walkCode(newWindow(t, p.URL), show)
-	walkSelf(t, newWindow(t, p.URL), show)
-	walkPromo(newWindow(t, p.URL), p, openData(t, env), show)
-	walkEnds(newWindow(t, p.URL), show)
-	walkCustomer(t, p, openData(t, env), show)
-	walkGift(newWindow(t, p.URL), openData(t, env), show)
-	walkOffice(newWindow(t, p.URL), show)
-	walkMessages(newWindow(t, p.URL), openData(t, env), show)
-	walkPromoCodes(newWindow(t, p.URL), show)
-	walkTemplates(newWindow(t, p.URL), openData(t, env), show)
-	quick := start(t, "DATA_DIR="+t.TempDir(), "LOG_LEVEL=warn", "CODE_RESEND_AFTER=1s")
-	walkLater(t, quick, show)
-	walkLocked(newWindow(t, strict.URL), openData(t, strictEnv), show)
-	walkGateways(t, show)
+	for _, part := range []struct {
+		name, settings string
+		walk           func(t *testing.T, p *program, d data)
+	}{
+		{"counter", "", func(t *testing.T, p *program, d data) {
+			walkDoors(newWindow(t, p.URL), show)
+			walkVisit(newWindow(t, p.URL), p, show)
+			walkCode(newWindow(t, p.URL), show)
+			walkSelf(t, newWindow(t, p.URL), show)
+			walkPromo(newWindow(t, p.URL), p, d, show)
+		}},
+		{"office", "", func(t *testing.T, p *program, d data) {
+			walkEnds(newWindow(t, p.URL), show)
+			walkCustomer(t, p, d, show)
+			walkGift(newWindow(t, p.URL), d, show)
+			walkOffice(newWindow(t, p.URL), show)
+			walkMessages(newWindow(t, p.URL), d, show)
+			walkPromoCodes(newWindow(t, p.URL), show)
+		}},
+		{"templates", "", func(t *testing.T, p *program, d data) { walkTemplates(newWindow(t, p.URL), d, show) }},
+		// Only a long wait can be shown counting; only a short one lets three SMS
+		// go out.
+		{"later", "CODE_RESEND_AFTER=1s", func(t *testing.T, p *program, _ data) { walkLater(t, p, show) }},
+		// Only a first wrong code that locks the phone for the day shows that
+		// without waiting.
+		{"locked", "CODE_TRIES=1 CODE_TRIES_PER_DAY=1", func(t *testing.T, p *program, d data) { walkLocked(newWindow(t, p.URL), d, show) }},
+	} {
+		t.Run(part.name, func(t *testing.T) {
+			t.Parallel()
+			env := append([]string{"DATA_DIR=" + t.TempDir(), "LOG_LEVEL=warn"}, strings.Fields(part.settings)...)
+			part.walk(t, start(t, env...), openData(t, env))
+		})
+	}
+	t.Run("gateways", func(t *testing.T) {
+		t.Parallel()
+		walkGateways(t, show)
+	})
 }
 
 // walkDoors shows what stands before the first visit.
@@ -491,9 +506,10 @@ func (w *window) dress(width, height int64, theme string) {
 	}})
 }
 
-// TestTour leaves a picture of every screen in TOUR_DIR, for people to look at.
-// What a machine can judge about the same screens is in TestLooks.
-func TestTour(t *testing.T) {
+// TestTourInABrowser leaves a picture of every screen in TOUR_DIR, for people to look at.
+// What a machine can judge about the same screens is in TestLooksInABrowser.
+func TestTourInABrowser(t *testing.T) {
+	t.Parallel()
 	dir := os.Getenv("TOUR_DIR")
 	if dir == "" {
 		t.Skip("TOUR_DIR is not set: no pictures wanted")

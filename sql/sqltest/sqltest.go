@@ -27,9 +27,11 @@ func WithClock(now func() time.Time) Option { return func(o *sql.Options) { o.No
 
 // Each runs f on SQLite and on PostgreSQL, each time on a database of its
 // own. PostgreSQL is skipped where it is not at hand, except in CI; see
-// Postgres and SkipEmbedded.
+// Postgres and SkipEmbedded. Since they share nothing, tests that call it run
+// side by side.
 func Each(t *testing.T, f func(t *testing.T, db *sql.DB), options ...Option) {
 	t.Helper()
+	t.Parallel()
 	t.Run("sqlite", func(t *testing.T) {
 		SkipEmbedded(t)
 		f(t, New(t, options...))
@@ -37,9 +39,10 @@ func Each(t *testing.T, f func(t *testing.T, db *sql.DB), options ...Option) {
 	t.Run("postgres", func(t *testing.T) { f(t, Postgres(t, options...)) })
 }
 
-// SkipEmbedded skips the SQLite or in-process Redis variant of a test that
-// has a variant for servers too, where TEST_SERVERS_ONLY says that another run
-// has done the embedded ones: CI's second half need not repeat its first.
+// SkipEmbedded skips what a test does on SQLite or the in-process Redis where
+// TEST_SERVERS_ONLY says that another run does that: CI's second half need not
+// repeat its first, and under the race detector the translated SQLite takes
+// ten times as long.
 func SkipEmbedded(t testing.TB) {
 	t.Helper()
 	if os.Getenv("TEST_SERVERS_ONLY") != "" {

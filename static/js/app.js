@@ -154,15 +154,19 @@
   });
   document.addEventListener("htmx:response:error", ({ detail: { ctx } }) => {
     if (!isForeign(ctx)) return;
-    if (isWatch(ctx)) watchFailed(); else failure(again(ctx));
+    if (isWatch(ctx)) watchFailed();
+    else if (ctx.response.status === LATE) banner("late", again(ctx));
+    else failure(again(ctx));
   });
   // What asks by itself neither hides nor replaces the offer to repeat what a person has sent.
   const isWatch = (ctx) => ctx.sourceElement?.matches?.("[hx-trigger^=every]");
   const offers = () => busy.size > 0 || (retry && !document.getElementById("connection")?.hidden);
   const watchFailed = () => { if (!offers()) failure(null); };
   // A 503 may be our own form with its reason; what a proxy or a crash sends
-  // must not take the place of the form.
-  const isForeign = (ctx) => ctx.response?.status >= 500 && !ctx.response.raw.headers.has("Prilavok-Part");
+  // must not take the place of the form; nor must the answer to a form that came in
+  // too slowly, for a chosen file could not be kept.
+  const LATE = 408;
+  const isForeign = (ctx) => (ctx.response?.status >= 500 || ctx.response?.status === LATE) && !ctx.response.raw.headers.has("Prilavok-Part");
   let held = null; // what had the focus before a swap, if that takes it away
   document.addEventListener("htmx:before:swap", (event) => {
     if (isForeign(event.detail.ctx)) event.preventDefault();

@@ -43,6 +43,16 @@ func refuses(t *testing.T, s *redisstore.Store, h *talk) {
 		"Lift":     func() error { return s.Limits().Lift(t.Context(), budgets[0], noon) },
 		"Restore":  func() error { return s.Limits().Restore(t.Context(), noon, reading(rows(budgets[0], 600))) },
 		"Recorded": func() error { _, err := s.Limits().Recorded(t.Context()); return err },
+		"Enter": func() error {
+			entry, err := s.SignIns().Enter(t.Context(), tryOf("login", "address"))
+			if entry.Lane != domain.NoLane {
+				t.Errorf("a password may be looked at without Redis: %+v", entry)
+			}
+			return err
+		},
+		"Succeed": func() error {
+			return s.SignIns().Succeed(t.Context(), tryOf("login", "address"), domain.LaneStranger, "password")
+		},
 		"Allow": func() error {
 			ok, _, err := s.Throttle().Allow(t.Context(), "k", 5, time.Minute)
 			if ok {
@@ -281,6 +291,13 @@ func TestPhoneCode_10_ARedisOutOfMemoryVerifiesNothing(t *testing.T) {
 		ok, _, err := s.Throttle().Allow(t.Context(), "k", 5, time.Minute)
 		if ok {
 			t.Error("an attempt was allowed without being counted")
+		}
+		return err
+	})
+	mustBeUnavailable(t, "Enter", func() error {
+		entry, err := s.SignIns().Enter(t.Context(), tryOf("login", "address"))
+		if entry.Lane != domain.NoLane {
+			t.Error("a password may be looked at without being counted")
 		}
 		return err
 	})

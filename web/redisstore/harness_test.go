@@ -25,9 +25,11 @@ var noon = time.Date(2026, 3, 14, 12, 0, 0, 123456000, time.UTC)
 
 // each runs a test on the in-process Redis, and on the real one of
 // TEST_REDIS_URL. What is tested is what Redis answers, not when: a busy
-// machine has time. The tests of faults keep the deadline of the program.
+// machine has time. The tests of faults keep the deadline of the program. Under
+// a prefix of its own a test shares nothing, so they run side by side.
 func each(t *testing.T, test func(t *testing.T, s *redisstore.Store)) {
 	t.Helper()
+	t.Parallel()
 	const deadline = time.Minute
 	t.Run("in-process", func(t *testing.T) {
 		sqltest.SkipEmbedded(t)
@@ -147,6 +149,7 @@ func checkTTLs(t *testing.T, s *redisstore.Store) (seen map[string]bool) {
 		":send:phone:": 24 * time.Hour, ":send:staff:": time.Hour, ":send:address:": time.Hour,
 		":promo:":  24 * time.Hour,
 		"session:": time.Hour, "rate:": 15*time.Minute + time.Second, "handset": 24 * time.Hour, "row:": 10 * time.Second,
+		"}:address:": 15 * time.Minute, ":lane:": 15 * time.Minute, ":owner:": 90 * 24 * time.Hour,
 	}
 	for _, key := range keys(t, s) {
 		ttl, err := s.Client().PTTL(t.Context(), key).Result()

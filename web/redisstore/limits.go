@@ -263,6 +263,7 @@ func (l *Limits) Lift(ctx context.Context, b domain.Budget, at time.Time) error 
 // once more, or another process takes over, what was read or put back by then
 // is not all, and the answer is ErrLimitsLost.
 func (l *Limits) Restore(ctx context.Context, now time.Time, read func(context.Context) ([]domain.Counted, error)) error {
+	ctx = patiently(ctx) // as many calls as there are parts
 	r := restore{limits: l, server: l.store.serverID(), id: domain.RandomToken(12)}
 	// Of many that ask at once, those that come too late look no further.
 	if wanted, err := r.put(ctx, "begin", nil); err != nil || !wanted {

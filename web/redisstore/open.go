@@ -278,12 +278,10 @@ func (s *Store) Close() error {
 	return err
 }
 
-// within runs one call under the deadline. Whatever goes wrong is told as
-// Unavailable, never as an answer.
+// within runs one call under the deadline, which the calls of OneRequest share.
+// Whatever goes wrong is told as Unavailable, never as an answer.
 func (s *Store) within(ctx context.Context, call func(context.Context) error) error {
-	ctx, cancel := context.WithTimeout(ctx, s.deadline)
-	defer cancel()
-	if err := call(ctx); err != nil {
+	if err := s.impatiently(ctx, call); err != nil {
 		return &domain.Error{Kind: domain.Unavailable, Message: domain.Say("error.unavailable"), Err: fmt.Errorf("redis: %w", err)}
 	}
 	return nil

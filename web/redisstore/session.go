@@ -2,6 +2,7 @@ package redisstore
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/base64"
@@ -9,8 +10,10 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"math"
 	"net/http"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/gorilla/sessions"
@@ -28,6 +31,8 @@ const (
 	// the ID because handlers may well clear or replace Values at sign-in, and
 	// forgetting it would leave the old id alive.
 	renewMark = "renew:"
+	// noEnd is longer than any program runs.
+	noEnd = 100 * 365 * 24 * time.Hour
 )
 
 // SessionOptions say how long a session lives and where its cookie may go.
@@ -35,6 +40,9 @@ type SessionOptions struct {
 	// Lifetime is how long a session lives after it was last prolonged;
 	// it must be a second or more.
 	Lifetime time.Duration
+	// Longest is how long a session lives however often it is prolonged; 0 sets
+	// no such end. Renew begins it anew.
+	Longest time.Duration
 	// Secure keeps the cookie off plain http.
 	Secure bool
 	// Now is the clock; nil means time.Now.
@@ -50,10 +58,11 @@ type SessionOptions struct {
 // and maps as []any and map[string]any.
 //
 // Call Save on every request: it writes only what has changed, or when less
-// than half of the lifetime is left.
+// than half of the lifetime is left and it can be prolonged.
 type Sessions struct {
 	store   *Store
 	options SessionOptions
+	told    atomic.Int64 // when it was logged last that one could not be prolonged, Unix seconds
 }
 
 var _ sessions.Store = (*Sessions)(nil)
@@ -62,6 +71,9 @@ var _ sessions.Store = (*Sessions)(nil)
 func (s *Store) Sessions(o SessionOptions) *Sessions {
 	if o.Now == nil {
 		o.Now = time.Now
+	}
+	if o.Longest == 0 {
+		o.Longest = noEnd
 	}
 	return &Sessions{store: s, options: o}
 }
@@ -72,6 +84,7 @@ func (s *Store) Sessions(o SessionOptions) *Sessions {
 type sessionState struct {
 	values []byte    // as stored, to see a change
 	until  time.Time // when the stored session ends
+	ends   time.Time // when it ends at the latest
 }
 
 type sessionStateKey struct{}
@@ -79,7 +92,8 @@ type sessionStateKey struct{}
 // storedSession is the JSON in Redis. It tells its own end, so that neither a
 // slow janitor nor a second read is needed to know how long it lasts.
 type storedSession struct {
-	Until  int64           `json:"until"` // Unix milliseconds
+	Until  int64           `json:"until"` // Unix milliseconds, as below
+	Ends   int64           `json:"ends"`  // at the latest; none in one from before there was such an end
 	Values json.RawMessage `json:"values"`
 }
 
@@ -131,7 +145,7 @@ func (s *Sessions) New(r *http.Request, name string) (*sessions.Session, error) 
 	if !s.options.Now().Before(until) {
 		return session, nil
 	}
-	values[sessionStateKey{}] = sessionState{values: stored.Values, until: until}
+	values[sessionStateKey{}] = sessionState{values: stored.Values, until: until, ends: time.UnixMilli(cmp.Or(stored.Ends, stored.Until))}
 	session.ID, session.IsNew, session.Values = cookie.Value, false, values
 	return session, nil
 }
@@ -148,7 +162,8 @@ func (s *Sessions) Renew(session *sessions.Session) {
 
 // Save stores a session that was changed, renewed or is past half of its
 // life, and does nothing otherwise. Options.MaxAge < 0 ends it, on the server
-// and in the browser.
+// and in the browser. A session that is only to live longer and can't, because
+// Redis is full or away, is no fault of the request: it lives on as it was.
 func (s *Sessions) Save(r *http.Request, w http.ResponseWriter, session *sessions.Session) error {
 	id, renew := strings.CutPrefix(session.ID, renewMark)
 	if session.Options.MaxAge < 0 {
@@ -159,25 +174,38 @@ func (s *Sessions) Save(r *http.Request, w http.ResponseWriter, session *session
 		return err
 	}
 	now := s.options.Now()
-	state, _ := session.Values[sessionStateKey{}].(sessionState)
+	old, _ := session.Values[sessionStateKey{}].(sessionState)
+	state := sessionState{values: values, ends: old.ends}
+	fresh := id == "" || renew
+	if fresh || state.ends.IsZero() {
+		state.ends = now.Add(s.options.Longest)
+	}
+	if state.until = now.Add(s.options.Lifetime); state.until.After(state.ends) {
+		state.until = state.ends
+	}
+	same := !fresh && bytes.Equal(values, old.values)
 	switch {
 	case id == "" && string(values) == "{}":
 		return nil // a visitor without anything to remember
-	case id != "" && !renew && bytes.Equal(values, state.values) && state.until.Sub(now) >= s.options.Lifetime/2:
+	case same && (old.until.Sub(now) >= s.options.Lifetime/2 || !state.until.After(old.until)):
 		return nil
 	}
-	until := now.Add(s.options.Lifetime)
-	text, err := json.Marshal(storedSession{Until: until.UnixMilli(), Values: values})
+	text, err := json.Marshal(storedSession{Until: state.until.UnixMilli(), Ends: state.ends.UnixMilli(), Values: values})
 	if err != nil {
 		return err
 	}
-	saved := true
-	if id == "" || renew {
+	// One that ends in this very moment must not be one that never ends.
+	saved, lives := true, max(time.Millisecond, state.until.Sub(now))
+	if fresh {
 		replaces := id
 		id = domain.RandomToken(sessionIDBytes)
-		err = s.begin(r.Context(), id, replaces, text)
+		err = s.begin(r.Context(), id, replaces, text, lives)
 	} else {
-		saved, err = s.prolong(r.Context(), id, text)
+		saved, err = s.prolong(r.Context(), id, text, lives)
+	}
+	if err != nil && same {
+		s.tell(r.Context(), err)
+		return nil
 	}
 	if err != nil || !saved {
 		return err
@@ -186,9 +214,19 @@ func (s *Sessions) Save(r *http.Request, w http.ResponseWriter, session *session
 	if session.Values == nil {
 		session.Values = map[any]any{}
 	}
-	session.Values[sessionStateKey{}] = sessionState{values: values, until: until}
-	http.SetCookie(w, sessions.NewCookie(session.Name(), id, s.cookieOptions(session.Options.MaxAge)))
+	session.Values[sessionStateKey{}] = state
+	maxAge := min(session.Options.MaxAge, int(math.Ceil(state.until.Sub(now).Seconds())))
+	http.SetCookie(w, sessions.NewCookie(session.Name(), id, s.cookieOptions(maxAge)))
 	return nil
+}
+
+// tell logs that a session could not be prolonged, once a minute: an outage
+// does it to every request.
+func (s *Sessions) tell(ctx context.Context, err error) {
+	now, last := time.Now().Unix(), s.told.Load()
+	if now-last >= 60 && s.told.CompareAndSwap(last, now) {
+		s.store.logger.WarnContext(ctx, "sessions cannot be prolonged; they end early while this lasts", "error", err)
+	}
 }
 
 // cookieOptions are ours whatever a handler put into Options, but for MaxAge:
@@ -199,10 +237,10 @@ func (s *Sessions) cookieOptions(maxAge int) *sessions.Options {
 
 // begin stores a session under a new id; the old id dies with it or not at
 // all.
-func (s *Sessions) begin(ctx context.Context, id, replaces string, text []byte) error {
+func (s *Sessions) begin(ctx context.Context, id, replaces string, text []byte, lives time.Duration) error {
 	return s.store.within(ctx, func(ctx context.Context) error {
 		_, err := s.store.client.TxPipelined(ctx, func(p redis.Pipeliner) error {
-			p.Set(ctx, s.key(id), text, s.options.Lifetime)
+			p.Set(ctx, s.key(id), text, lives)
 			if replaces != "" {
 				p.Del(ctx, s.key(replaces))
 			}
@@ -215,9 +253,9 @@ func (s *Sessions) begin(ctx context.Context, id, replaces string, text []byte) 
 // prolong overwrites a session that still exists. Where it does not, somebody
 // signed out or took a new id while this request ran: it must not rise again,
 // and the browser's cookie, by now perhaps a newer one, is left alone.
-func (s *Sessions) prolong(ctx context.Context, id string, text []byte) (saved bool, err error) {
+func (s *Sessions) prolong(ctx context.Context, id string, text []byte, lives time.Duration) (saved bool, err error) {
 	err = s.store.within(ctx, func(ctx context.Context) error {
-		err := s.store.client.SetArgs(ctx, s.key(id), text, redis.SetArgs{Mode: "XX", TTL: s.options.Lifetime}).Err()
+		err := s.store.client.SetArgs(ctx, s.key(id), text, redis.SetArgs{Mode: "XX", TTL: lives}).Err()
 		saved = err == nil
 		if errors.Is(err, redis.Nil) {
 			return nil

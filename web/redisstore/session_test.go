@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
+	"fmt"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -362,5 +363,129 @@ func TestSessionOfADeadRedisIsAnError(t *testing.T) {
 	session, err := store.Get(request(t, cookie), redisstore.SessionCookie)
 	if domain.KindOf(err) != domain.Unavailable || session == nil || len(session.Values) != 0 {
 		t.Errorf("without Redis: %+v, %v; expected no values and Unavailable", session, err)
+	}
+}
+
+// However much a session is used, it ends; signing in anew begins another one.
+func TestSessionEndsHoweverMuchItIsUsed(t *testing.T) {
+	const longest = lifetime + lifetime/2
+	each(t, func(t *testing.T, s *redisstore.Store) {
+		now := noon
+		store := s.Sessions(redisstore.SessionOptions{Lifetime: lifetime, Longest: longest, Now: func() time.Time { return now }})
+		begin := func(from *http.Cookie) *http.Cookie {
+			t.Helper()
+			return visit(t, store, from, func(session *gorilla.Session) {
+				session.Values["staff"] = int64(42)
+				store.Renew(session)
+			})
+		}
+		cookie := begin(nil)
+		commands := count(s)
+		for now = noon; now.Before(noon.Add(longest)); now = now.Add(time.Minute) {
+			if got := read(t, store, cookie); got["staff"] != int64(42) {
+				t.Fatalf("after %v it has %v", now.Sub(noon), got)
+			}
+			if again := visit(t, store, cookie, nil); again != nil && now.Add(time.Duration(again.MaxAge)*time.Second).After(noon.Add(longest)) {
+				t.Errorf("after %v the cookie is to live %d s longer, past the end", now.Sub(noon), again.MaxAge)
+			}
+			if now.Sub(noon)%(10*time.Minute) == 0 { // a changed session lives no longer either
+				visit(t, store, cookie, func(session *gorilla.Session) { session.Values["store"] = now.Unix() })
+			}
+			checkTTLs(t, s)
+		}
+		if sets, changes := commands.take()["set"], int(longest/(10*time.Minute)); sets > changes+2 {
+			t.Errorf("written %d times for %d changes", sets, changes)
+		}
+		if got := read(t, store, cookie); len(got) != 0 {
+			t.Errorf("at its end it has %v", got)
+		}
+		now = noon.Add(longest - time.Second)
+		cookie = begin(cookie)
+		now = now.Add(lifetime - time.Second)
+		if got := read(t, store, cookie); got["staff"] != int64(42) {
+			t.Errorf("whoever signed in anew has %v", got)
+		}
+	})
+}
+
+// A session that an older version has stored ends when that has said.
+func TestSessionOfAnOlderVersion(t *testing.T) {
+	each(t, func(t *testing.T, s *redisstore.Store) {
+		now := noon
+		store := s.Sessions(redisstore.SessionOptions{Lifetime: lifetime, Longest: 10 * lifetime, Now: func() time.Time { return now }})
+		cookie := visit(t, store, nil, func(session *gorilla.Session) { session.Values["staff"] = int64(42) })
+		old := fmt.Sprintf(`{"until":%d,"values":{"staff":42}}`, noon.Add(lifetime).UnixMilli())
+		if err := s.Client().Set(t.Context(), keys(t, s)[0], old, lifetime).Err(); err != nil {
+			t.Fatal(err)
+		}
+		now = noon.Add(lifetime - time.Second)
+		visit(t, store, cookie, nil)
+		if got := read(t, store, cookie); got["staff"] != int64(42) {
+			t.Errorf("before its end it has %v", got)
+		}
+		now = noon.Add(lifetime)
+		if got := read(t, store, cookie); len(got) != 0 {
+			t.Errorf("at its end it has %v", got)
+		}
+	})
+}
+
+// A Redis that is full, or that answers reads alone, takes no page away: the
+// session is known, and only lives no longer. Whoever signs in is told.
+func TestSessionThatCannotBeProlonged(t *testing.T) {
+	for name, c := range map[string]struct {
+		full  bool
+		fault func(*server, *redisstore.Store)
+	}{
+		"full": {true, func(r *server, _ *redisstore.Store) { r.memory("1") }},
+		"paused": {false, func(_ *server, s *redisstore.Store) {
+			s.Client().AddHook(hanging{func(cmd redis.Cmder) bool { return cmd.Name() != "get" }})
+		}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var r *server
+			o := redisstore.Options{}
+			if c.full {
+				r = privateRedis(t)
+				o.URL = r.url
+			}
+			var out strings.Builder
+			o.Logger = textLogger(&out)
+			s, err := redisstore.Open(t.Context(), o)
+			if err != nil {
+				t.Fatal(err)
+			}
+			t.Cleanup(func() { _ = s.Close() })
+			now := noon
+			store := s.Sessions(redisstore.SessionOptions{Lifetime: lifetime, Now: func() time.Time { return now }})
+			cookie := visit(t, store, nil, func(session *gorilla.Session) { session.Values["staff"] = int64(42) })
+			c.fault(r, s)
+			now = noon.Add(lifetime/2 + time.Minute)
+			for range 3 {
+				if again := visit(t, store, cookie, nil); again != nil {
+					t.Error("a session that was not prolonged got a cookie")
+				}
+				if got := read(t, store, cookie); got["staff"] != int64(42) {
+					t.Errorf("it has %v", got)
+				}
+			}
+			if n := strings.Count(out.String(), "cannot be prolonged"); n != 1 {
+				t.Errorf("told %d times:\n%s", n, out.String())
+			}
+			for what, change := range map[string]func(*gorilla.Session){
+				"a changed session": func(session *gorilla.Session) { session.Values["store"] = int64(1) },
+				"a renewed session": func(session *gorilla.Session) { store.Renew(session) },
+			} {
+				r := request(t, cookie)
+				session, err := store.Get(r, redisstore.SessionCookie)
+				if err != nil {
+					t.Fatal(err)
+				}
+				change(session)
+				if err := session.Save(r, recorder()); domain.KindOf(err) != domain.Unavailable {
+					t.Errorf("%s: %v", what, err)
+				}
+			}
+		})
 	}
 }

@@ -26,7 +26,7 @@ func (s *Store) Throttle() *Throttle {
 
 // Allow counts one attempt; wait is 0 when it was allowed.
 func (t *Throttle) Allow(ctx context.Context, key string, limit int, window time.Duration) (ok bool, wait time.Duration, err error) {
-	res, err := t.ask(ctx, key, limit, window, 1)
+	res, err := t.ask(ctx, key, limit, window)
 	if err != nil {
 		return false, 0, err
 	}
@@ -36,37 +36,13 @@ func (t *Throttle) Allow(ctx context.Context, key string, limit int, window time
 	return res.Allowed > 0, max(0, res.RetryAfter), nil
 }
 
-// Peek tells whether Allow would allow one now, and counts nothing.
-func (t *Throttle) Peek(ctx context.Context, key string, limit int, window time.Duration) (ok bool, wait time.Duration, err error) {
-	res, err := t.ask(ctx, key, limit, window, 0)
-	if err != nil {
-		return false, 0, err
-	}
-	if res == nil {
-		return false, window, nil
-	}
-	if res.Remaining > 0 {
-		return true, 0, nil
-	}
-	// Zero attempts are always allowed, also when no further one is, so the
-	// time until then must be counted here: one attempt drains in step, and
-	// the bucket is full until less than limit-1 steps are left to drain.
-	step := window / time.Duration(limit)
-	return false, max(time.Millisecond, res.ResetAfter-window+step), nil
-}
-
-// Reset forgets the attempts of a key.
-func (t *Throttle) Reset(ctx context.Context, key string) error {
-	return t.store.within(ctx, func(ctx context.Context) error { return t.limiter.Reset(ctx, key) })
-}
-
 // ask gives nil when nothing is ever allowed.
-func (t *Throttle) ask(ctx context.Context, key string, limit int, window time.Duration, n int) (res *redis_rate.Result, err error) {
+func (t *Throttle) ask(ctx context.Context, key string, limit int, window time.Duration) (res *redis_rate.Result, err error) {
 	if limit < 1 || window <= 0 {
 		return nil, nil //nolint:nilnil // no bucket to ask; the callers refuse
 	}
 	err = t.store.within(ctx, func(ctx context.Context) (err error) {
-		res, err = t.limiter.AllowN(ctx, key, redis_rate.Limit{Rate: limit, Burst: limit, Period: window}, n)
+		res, err = t.limiter.AllowN(ctx, key, redis_rate.Limit{Rate: limit, Burst: limit, Period: window}, 1)
 		return err
 	})
 	return res, err
