@@ -103,7 +103,8 @@ type SignedIn struct {
 //     world that is at most 3·SignInAttempts·(1 + t/15 min) guesses in a time t.
 //     Somebody without a foothold has a third of it, and so has a neighbour of
 //     the owner behind the same router: an address is in one lane or in the
-//     other. Only who holds a device of the owner's has its lane and that.
+//     other, and goes over when the owner first comes in from it. Only who holds
+//     a device of the owner's has its lane and that.
 //   - An address has SignInAttemptsPerAddress over all logins, in the same way.
 //     There a refused try counts like any other, so one that goes on hammering
 //     stays shut; it cannot keep the strangers' lanes full by itself. A device

@@ -83,7 +83,8 @@ func checkLimits(ctx context.Context, cfg Config, service *domain.Service) (foun
 		return nil, fmt.Errorf("redis: %w", err)
 	}
 	defer func() { err = errors.Join(err, redis.Close()) }()
-	service.Limits = redis.Limits()
+	// What is too old to count is told by the clock by which it was counted.
+	service.Limits, service.Clock = redis.Limits(), redis.Now
 	if found, err = service.RecountLimits(ctx); err != nil {
 		return nil, fmt.Errorf("recount the limits: %w", err)
 	}

@@ -169,8 +169,8 @@ func TestSignInBound(t *testing.T) {
 			n++
 			login, now := fmt.Sprint("login", n), noon
 			name := func(address string) string { return fmt.Sprint(n, address) }
-			var looked, strangers []time.Time
-			from := map[string][]time.Time{}
+			var looked []time.Time
+			in, known := map[domain.SignInLane][]time.Time{}, map[string]bool{}
 			// bound is how many there may be in any stretch of time.
 			bound := func(what string, times []time.Time, most int) {
 				for i, first := range times {
@@ -194,26 +194,24 @@ func TestSignInBound(t *testing.T) {
 					r.Fatal(err)
 				}
 				owner := address == "home" || address == "store"
+				// An address has one lane, and another one once the owner has come in.
+				if known[address] && entry.Lane == domain.LaneStranger || !known[address] && entry.Lane == domain.LaneAddress {
+					r.Fatalf("from %s: the lane %q; the owner has come in from there: %v", address, entry.Lane, known[address])
+				}
 				switch {
 				case entry.Lane == domain.NoLane:
 				case owner && rapid.Bool().Draw(r, "right"):
 					if err := s.SignIns().Succeed(t.Context(), try, entry.Lane, "password"); err != nil {
 						r.Fatal(err)
 					}
+					known[address] = true
 				default:
-					looked = append(looked, now)
-					if entry.Lane == domain.LaneStranger {
-						strangers = append(strangers, now)
-					}
-					if entry.Lane != domain.LaneDevice {
-						from[address] = append(from[address], now)
-					}
+					looked, in[entry.Lane] = append(looked, now), append(in[entry.Lane], now)
 				}
 			}
 			bound("of a login", looked, 3*3)
-			bound("from strangers", strangers, 3)
-			for address, times := range from {
-				bound("from "+address, times, 3)
+			for lane, times := range in {
+				bound("in the lane "+string(lane), times, 3)
 			}
 		})
 	})
