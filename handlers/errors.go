@@ -115,7 +115,11 @@ func (h *Handlers) Error(err error, c echo.Context) {
 	}
 	h.note(c, status, err)
 	if status == http.StatusUnauthorized {
-		_ = leave(c, "/sign-in")
+		_ = leave(c, signInURL(c))
+		return
+	}
+	if arriving(c) && (status == http.StatusForbidden || status == http.StatusNotFound) {
+		_ = redirect(c, "/")
 		return
 	}
 	if err := h.errorPage(c, status, text); err != nil {

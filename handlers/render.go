@@ -76,7 +76,7 @@ func (h *Handlers) page(c echo.Context, title string) views.Page {
 	if !ok {
 		return p
 	}
-	p.StaffName, p.RoleKey = a.Name, string(a.Role)
+	p.StaffID, p.StaffName, p.RoleKey = a.ID, a.Name, string(a.Role)
 	for _, s := range a.Stores {
 		if s.ID == a.StoreID {
 			p.StoreName = s.Name

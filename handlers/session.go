@@ -27,6 +27,7 @@ const (
 const (
 	staffKey = "staff"
 	storeKey = "store"
+	backKey  = "back" // the page to go on with after signing in; see arrive
 )
 
 func actorOf(c echo.Context) (domain.Actor, bool) {
@@ -65,6 +66,7 @@ func (h *Handlers) SignedIn(next echo.HandlerFunc) echo.HandlerFunc {
 		if err != nil {
 			return err
 		}
+		arrive(c, s)
 		// The lifetime slides: the store writes only when there is reason to.
 		if err := h.Sessions.Save(c.Request(), c.Response(), s); err != nil {
 			return err
@@ -141,9 +143,40 @@ func (h *Handlers) Home(c echo.Context) error {
 	return redirect(c, "/counter")
 }
 
+// arrive ends the way back that signing in began, at the first page behind the
+// choice of a store, and remembers whether that is the page it leads to.
+func arrive(c echo.Context, s *sessions.Session) {
+	back, _ := s.Values[backKey].(string)
+	if a, _ := actorOf(c); back == "" || a.Role == domain.Advisor && a.StoreID == 0 {
+		return
+	}
+	delete(s.Values, backKey)
+	c.Set(backKey, back == c.Request().URL.RequestURI())
+}
+
+// arriving tells whether this is the page that signing in has led back to.
+// Whoever has signed in after somebody else need not be let in there.
+func arriving(c echo.Context) bool {
+	yes, _ := c.Get(backKey).(bool)
+	return yes
+}
+
+// signInURL is the sign-in form, which leads back to where this request came
+// from: to the page it asked for, or to the page with its form.
+func signInURL(c echo.Context) string {
+	back := backTo(c)
+	if m := c.Request().Method; (m == http.MethodGet || m == http.MethodHead) && !wantsPart(c.Request()) {
+		back = localPath(c.Request().URL.RequestURI())
+	}
+	if back == "/" {
+		return "/sign-in"
+	}
+	return "/sign-in?" + url.Values{backKey: {back}}.Encode()
+}
+
 // NewSession shows the sign-in form.
 func (h *Handlers) NewSession(c echo.Context) error {
-	return h.signIn(c, http.StatusOK, views.SignInView{})
+	return h.signIn(c, http.StatusOK, views.SignInView{Back: localPath(c.QueryParam(backKey))})
 }
 
 func (h *Handlers) signIn(c echo.Context, status int, v views.SignInView) error {
@@ -153,7 +186,7 @@ func (h *Handlers) signIn(c echo.Context, status int, v views.SignInView) error 
 // CreateSession signs in: the session gets a new id, and whoever planted the
 // old one holds nothing.
 func (h *Handlers) CreateSession(c echo.Context) error {
-	login := c.FormValue("login")
+	login, back := c.FormValue("login"), localPath(c.FormValue(backKey))
 	form := domain.SignInForm{Login: login, Password: c.FormValue("password"), Address: c.RealIP()}
 	if cookie, err := c.Cookie(deviceName); err == nil {
 		form.Device = cookie.Value
@@ -163,7 +196,7 @@ func (h *Handlers) CreateSession(c echo.Context) error {
 		if !inForm(err) {
 			return err
 		}
-		v := views.SignInView{Login: login, Faults: faults(c, err, "login", "password")}
+		v := views.SignInView{Login: login, Back: back, Faults: faults(c, err, "login", "password")}
 		return h.signIn(c, h.formStatus(c, err), v)
 	}
 	s, err := h.Sessions.Get(c.Request(), sessionName)
@@ -172,6 +205,10 @@ func (h *Handlers) CreateSession(c echo.Context) error {
 	}
 	// Somebody else's store does not come along.
 	delete(s.Values, storeKey)
+	delete(s.Values, backKey)
+	if back != "/" {
+		s.Values[backKey] = back
+	}
 	s.Values[staffKey] = in.Staff.ID
 	h.Sessions.Renew(s)
 	if err := h.Sessions.Save(c.Request(), c.Response(), s); err != nil {
@@ -184,7 +221,7 @@ func (h *Handlers) CreateSession(c echo.Context) error {
 		Name: deviceName, Value: in.Device, Path: "/sign-in", MaxAge: int(domain.DeviceKept.Seconds()),
 		HttpOnly: true, Secure: h.Secure, SameSite: http.SameSiteLaxMode,
 	})
-	return leave(c, "/")
+	return leave(c, back)
 }
 
 // DestroySession signs out on the server; the cookie is only swept up.
@@ -219,11 +256,14 @@ func (h *Handlers) setLanguage(c echo.Context, lang string) {
 	})
 }
 
+// maxBack is longer than any address of ours with its filters.
+const maxBack = 1000
+
 // localPath keeps a way back inside of this program: a path and query, never
 // another host.
 func localPath(back string) string {
 	u, err := url.Parse(back)
-	if err != nil || u.Scheme != "" || u.Host != "" || !strings.HasPrefix(u.Path, "/") || strings.HasPrefix(u.Path, "//") || strings.Contains(back, "\\") {
+	if err != nil || len(back) > maxBack || u.Scheme != "" || u.Host != "" || !strings.HasPrefix(u.Path, "/") || strings.HasPrefix(u.Path, "//") || strings.Contains(back, "\\") {
 		return "/"
 	}
 	return u.RequestURI()

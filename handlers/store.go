@@ -21,7 +21,8 @@ func (h *Handlers) storeForm(c echo.Context, status int, f views.Faults) error {
 	return render(c, status, views.StorePage(h.page(c, views.T(c.Request().Context(), "store.title")), v), views.StoreChoice(v))
 }
 
-// UpdateStore remembers the chosen store in the session.
+// UpdateStore remembers the chosen store in the session, and leads on to the
+// counter or to where signing in was to lead back to.
 func (h *Handlers) UpdateStore(c echo.Context) error {
 	a, _ := actorOf(c)
 	id, _ := strconv.ParseInt(c.FormValue("store"), 10, 64)
@@ -37,5 +38,9 @@ func (h *Handlers) UpdateStore(c echo.Context) error {
 	if err := h.Sessions.Save(c.Request(), c.Response(), s); err != nil {
 		return err
 	}
-	return redirect(c, "/counter")
+	to := "/counter"
+	if back, _ := s.Values[backKey].(string); back != "" {
+		to = back
+	}
+	return redirect(c, to)
 }

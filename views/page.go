@@ -9,6 +9,8 @@ type Page struct {
 	Title string
 	// Path is the page's own path and query; the language switch comes back to it.
 	Path string
+	// StaffID is whose drafts this page may show; 0 before sign-in.
+	StaffID int64
 	// StaffName is empty before sign-in; then neither context nor sign-out is shown.
 	StaffName string
 	// RoleKey is "advisor", "supervisor" or "administrator": the tail of a "role." key.

@@ -23,9 +23,6 @@ func (f VisitFrame) URL() string { return f.At(string(f.Step)) }
 // At is the address of a part of this visit.
 func (f VisitFrame) At(tail string) string { return fmt.Sprintf("/visits/%d/%s", f.Visit.ID, tail) }
 
-// DraftKey names the drafts of this form in the tablet's storage.
-func (f VisitFrame) DraftKey() string { return fmt.Sprintf("visit-%d-%s", f.Visit.ID, f.Step) }
-
 // BackURL is the nearest earlier step that can be opened; the first step
 // leads to the counter.
 func (f VisitFrame) BackURL() string {

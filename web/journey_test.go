@@ -57,6 +57,9 @@ func TestJourneysInABrowser(t *testing.T) {
 			{"reload, back and double taps", impatience},
 			{"lost connection", lostConnection},
 			{"keyboard alone", keyboard},
+			{"the session ends amid a form", sessionEnds},
+			{"the session ends amid a form without scripts", sessionEndsWithoutScripts},
+			{"drafts are one's own", draftsAreOnesOwn},
 		} {
 			t.Run(j.name, func(t *testing.T) {
 				t.Parallel()

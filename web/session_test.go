@@ -47,7 +47,7 @@ func (c *client) signedIn() bool {
 	if a.Status == http.StatusOK {
 		return true
 	}
-	if a.Status != http.StatusSeeOther || a.Location != "/sign-in" {
+	if a.Status != http.StatusSeeOther || a.Location != "/sign-in?back=%2Fpromo-check" {
 		c.t.Errorf("GET /promo-check: %d → %q", a.Status, a.Location)
 	}
 	return false
@@ -252,7 +252,7 @@ func TestStaffChanges(t *testing.T) {
 		if c.signedIn() {
 			t.Error("a closed account is still signed in")
 		}
-		if a := c.post(visit+"/age", "age", "no_doubt"); a.Location != "/sign-in" {
+		if a := c.post(visit+"/age", "age", "no_doubt"); a.Status != http.StatusSeeOther || a.Location != "/sign-in" {
 			t.Errorf("a form of a closed account: %d → %q", a.Status, a.Location)
 		}
 		if got := db.one(`SELECT age FROM visits WHERE id = $1`, idOf(visit)); got != "" {

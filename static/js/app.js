@@ -60,51 +60,81 @@
   document.addEventListener("submit", (event) => {
     const form = event.target;
     if (busy.has(form)) return stop(event);
-    if (form.matches("[data-clear-drafts]")) clearDrafts(() => true);
-    const draft = form.dataset.draft && read(form.dataset.draft);
-    if (draft) write(form.dataset.draft, { ...draft, sent: true });
+    if (form.matches("[data-clear-drafts]")) { forget({ everything: true }); others?.postMessage({ everything: true }); }
+    const draft = isDrafted(form) && read(nameOf(form));
+    if (draft) write(nameOf(form), { ...draft, sent: true });
     setBusy(form, event.submitter, !form.matches("[hx-post], [hx-get]"));
   }, true);
   // A page that comes back from the browser's cache must not stay asleep.
   window.addEventListener("pageshow", () => { [...busy.keys()].forEach(setIdle); });
 
-  // --- drafts: typed text survives a reload or a sleeping tablet ---
+  // --- drafts: typed text survives a reload, a sleeping tablet and the end of a session ---
+  // A draft is named by the login that typed it and by the address that its form
+  // is sent to. It comes back to that login alone, in that tab alone, until the form
+  // has arrived, the visit has ended, somebody else has signed in, or two hours are over.
   const DRAFT = "draft:";
-  const read = (key) => { try { return JSON.parse(sessionStorage.getItem(DRAFT + key)); } catch { return null; } };
-  const write = (key, draft) => { try { sessionStorage.setItem(DRAFT + key, JSON.stringify(draft)); } catch { /* no drafts then */ } };
-  function clearDrafts(which) {
-    let names = [];
-    try { names = Object.keys(sessionStorage).filter((name) => name.startsWith(DRAFT)); } catch { /* no storage */ }
-    names.filter((name) => which(name.slice(DRAFT.length))).forEach((name) => sessionStorage.removeItem(name));
+  const ownerHere = () => document.getElementById("main")?.dataset.owner; // none at sign-in
+  const isDrafted = (form) => form?.dataset?.draft !== undefined && Boolean(ownerHere());
+  const nameOf = (form) => `${DRAFT}${ownerHere()}:${form.getAttribute("action")}`;
+  const read = (name) => { try { return JSON.parse(sessionStorage.getItem(name)); } catch { return null; } };
+  const write = (name, draft) => { try { sessionStorage.setItem(name, JSON.stringify(draft)); } catch { /* no drafts then */ } };
+  const drop = (name) => { try { sessionStorage.removeItem(name); } catch { /* there are none */ } };
+  const stale = (draft) => !draft || Date.now() - draft.at > DRAFT_LIFE;
+  function names() {
+    try { return Object.keys(sessionStorage).filter((name) => name.startsWith(DRAFT)); } catch { return []; }
   }
   // Secrets, ticks and choices are never kept: a consent is given by hand, anew.
   const keepable = (field) => field.name && field.autocomplete !== "one-time-code" && !field.hasAttribute("data-no-draft") &&
     (field.tagName === "TEXTAREA" || ["text", "tel", "search", "email"].includes(field.type));
-  document.addEventListener("input", (event) => {
-    const form = event.target.form;
-    if (!form?.dataset.draft || !keepable(event.target)) return;
-    const values = {};
-    for (const field of form.elements) if (keepable(field)) values[field.name] = field.value;
-    write(form.dataset.draft, { at: Date.now(), values });
+  document.addEventListener("input", ({ target }) => {
+    const { form } = target;
+    if (!isDrafted(form) || !keepable(target)) return;
+    const before = read(nameOf(form));
+    const values = {}, from = {};
+    for (const field of form.elements) {
+      if (!keepable(field)) continue;
+      values[field.name] = field.value;
+      // A form that comes back with its fault holds what was typed, which is not what is saved.
+      from[field.name] = before?.from?.[field.name] ?? field.defaultValue;
+    }
+    write(nameOf(form), { at: Date.now(), values, from });
   });
-  const stale = (draft) => Date.now() - draft.at > DRAFT_LIFE;
   function restoreDrafts() {
     for (const form of all("form[data-draft]")) {
-      const draft = read(form.dataset.draft);
+      const draft = isDrafted(form) && read(nameOf(form));
       if (!draft || stale(draft)) continue;
-      for (const field of form.elements) {
-        // What the server sent is newer than any draft.
-        if (keepable(field) && field.value === "" && draft.values[field.name]) field.value = draft.values[field.name];
-      }
+      const fields = [...form.elements].filter((field) => keepable(field) && draft.values[field.name] !== undefined);
+      // What was saved meanwhile is newer than the draft.
+      if (fields.some(({ name, value }) => value !== draft.from?.[name] && value !== draft.values[name])) { drop(nameOf(form)); continue; }
+      for (const field of fields) field.value = draft.values[field.name];
     }
   }
-  // A plain post that led to another page has arrived; so has an outlived draft.
-  function dropOldDrafts() {
-    const here = new Set(all("form[data-draft]").map(({ dataset }) => dataset.draft));
-    clearDrafts((key) => {
-      const draft = read(key);
-      return !draft || stale(draft) || (draft.sent && !here.has(key));
-    });
+  // forget drops what is too old, what is of another login than the owner, what
+  // belongs to the visit that has ended, or everything.
+  function forget({ owner, ended, everything }) {
+    for (const name of names()) {
+      const foreign = owner && !name.startsWith(`${DRAFT}${owner}:`);
+      const over = ended && name.startsWith(`${DRAFT}${owner}:${ended}`);
+      if (everything || foreign || over || stale(read(name))) drop(name);
+    }
+  }
+  // What a page tells of drafts counts in every tab of this browser.
+  const others = "BroadcastChannel" in window ? new BroadcastChannel("drafts") : null;
+  others?.addEventListener("message", ({ data }) => forget(data));
+  setInterval(() => forget({}), 60000);
+  function settleDrafts() {
+    const here = { owner: ownerHere(), ended: document.querySelector("[data-ends-drafts]")?.dataset.endsDrafts };
+    forget(here);
+    if (here.owner) others?.postMessage(here);
+    restoreDrafts();
+    if (document.querySelector("[data-keeps-drafts]")) {
+      // Instead of the page that follows on a form: the form has not arrived.
+      for (const name of names()) write(name, { ...read(name), sent: false });
+      return;
+    }
+    // A plain form that has led to another page has arrived.
+    const open = new Set(all("form[data-draft]").map(nameOf));
+    for (const name of names()) if (read(name).sent && !open.has(name)) drop(name);
   }
 
   // --- countdowns run against a deadline, so a sleeping tablet wakes up right ---
@@ -174,8 +204,9 @@
   });
   document.addEventListener("htmx:after:request", ({ detail: { ctx } }) => {
     if (!isForeign(ctx) && !(isWatch(ctx) && offers())) calm();
-    const key = ctx.response.status < 400 && ctx.request.method === "POST" && formOf(ctx)?.dataset.draft;
-    if (key) clearDrafts((name) => name === key);
+    // What leads to another page altogether is the sign-in, where a session has ended.
+    const arrived = ctx.response.status < 400 && ctx.request.method === "POST" && !ctx.hx?.redirect;
+    if (arrived && isDrafted(formOf(ctx))) drop(nameOf(formOf(ctx)));
   });
   // A button that asks by itself (hx-post on it) is no form, yet as busy as one.
   const ownButton = (ctx) => (ctx.sourceElement?.tagName === "BUTTON" ? ctx.sourceElement : null);
@@ -194,6 +225,7 @@
   document.addEventListener("htmx:after:swap", ({ detail: { ctx } }) => {
     if (ctx.swap === "none") return;
     const page = ctx.target === document.body || ctx.target === "body";
+    if (page) settleDrafts();
     arrive();
     // A part that refreshes itself, or follows what is being typed, must not pull
     // the focus away; what it has taken the focus from is another matter.
@@ -208,13 +240,12 @@
     element?.focus();
   }
   function arrive() {
-    restoreDrafts();
     tick();
     if (!ticking) ticking = setInterval(tick, 500); // stops itself where nothing counts
   }
 
   document.addEventListener("DOMContentLoaded", () => {
-    dropOldDrafts();
+    settleDrafts();
     arrive();
     focusOn(document.querySelector("[data-error-summary]"));
   });
