@@ -399,6 +399,17 @@ func (w *window) fill(name, value string) {
 	}
 }
 
+// paste puts a text in place of what stands in a field, as from the clipboard:
+// at once, and cut where the field cuts it.
+func (w *window) paste(name, text string) {
+	w.t.Helper()
+	w.fill(name, "")
+	must(w, input.InsertText, input.InsertTextParams{Text: text})
+	if got := w.value(name); got != text {
+		w.t.Errorf("%q holds %q after %q was pasted", name, got, text)
+	}
+}
+
 // pick opens a focused list by the arrow key and takes a line. Chromium opens a
 // list that the page has dressed and only changes the value of a bare one.
 func (w *window) pick(name, line string) {

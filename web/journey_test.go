@@ -318,7 +318,8 @@ func resume(t *testing.T, p *program) {
 	}
 	other.press("Продолжить")
 	other.at(atCode)
-	other.fill("Код из SMS", other.codes(phone, 1)[0])
+	code := other.codes(phone, 1)[0]
+	other.paste("Код из SMS", " "+code[:2]+"-"+code[2:]+" ")
 	other.press("Проверить код")
 	other.at(atVerified)
 

@@ -28,6 +28,9 @@ func wrongCode(t *testing.T, p *program) {
 	w.fill("Код из SMS", "12")
 	w.press("Проверить код")
 	w.see("В коде 4 цифры")
+	w.paste("Код из SMS", code+"5")
+	w.press("Проверить код")
+	w.see("В коде 4 цифры")
 
 	// A second tab still has the field when the tries are over.
 	other := w.tab()

@@ -81,6 +81,10 @@ func selfEntry(t *testing.T, p *program) {
 	c.at(atSelf)
 	c.see("+7 916 •••-••-21", moscow)
 	code := w.codes(phone, 1)[0]
+	// More than a code is none, and no try; it is not cut down to one.
+	c.paste("Код из SMS", code+"5")
+	c.press("Подтвердить")
+	c.see("В коде 4 цифры")
 	c.fill("Код из SMS", wrong(code, 1))
 	c.press("Подтвердить")
 	c.see("Код не подошёл. Осталось 2 попытки")
@@ -97,7 +101,7 @@ func selfEntry(t *testing.T, p *program) {
 	}
 	w.focused("input[name=code]")
 
-	c.fill("Код из SMS", code)
+	c.paste("Код из SMS", "\u2066 "+code[:2]+"-"+code[2:]+"\u2069")
 	c.press("Подтвердить")
 	c.at(atSelfVerified)
 	c.see("Покажите этот экран консультанту.")

@@ -77,7 +77,7 @@ func walkPromoCodes(w *window, show look) {
 	w.at("Загрузить из CSV")
 	show("promo-import", w)
 	w.fill("Название", "Партнёр")
-	w.paste("text", strings.Join([]string{
+	w.paste("Или вставьте строки сюда", strings.Join([]string{
 		"code;discount_percent;discount_rub;uses;valid_until", "1234567890;15;;1;31.12.2020", "12345;101;;0;", "0000000000;;;1;завтра",
 	}, "\n"))
 	w.press("Загрузить")
@@ -86,18 +86,4 @@ func walkPromoCodes(w *window, show look) {
 	w.open("/promo-batches")
 	w.see("Листовки, май")
 	show("promo-batches", w)
-}
-
-// paste puts a text of several lines into a field, as no keyboard would.
-func (w *window) paste(id, text string) {
-	w.t.Helper()
-	w.until("paste into "+id, func() error {
-		_, err := eval[bool](w, "((e) => { e.value = "+quoteJS(text)+"; return true })(document.getElementById("+quoteJS(id)+"))")
-		return err
-	})
-}
-
-// quoteJS writes a text as a script would.
-func quoteJS(text string) string {
-	return `"` + strings.NewReplacer(`\`, `\\`, `"`, `\"`, "\n", `\n`).Replace(text) + `"`
 }
