@@ -14,6 +14,8 @@ import (
 	"github.com/chromedp/cdproto/network"
 	"github.com/chromedp/cdproto/runtime"
 	"github.com/chromedp/chromedp"
+
+	"prilavok/sql/sqltest"
 )
 
 // complaints is what no page may cause.
@@ -72,6 +74,7 @@ func (c *complaints) lost(offline bool) {
 // all that it must hear.
 func TestComplaintsInABrowser(t *testing.T) {
 	t.Parallel()
+	sqltest.SkipEmbedded(t)
 	shared := browser(t)
 	other := httptest.NewServer(http.NotFoundHandler())
 	defer other.Close()

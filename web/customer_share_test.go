@@ -9,6 +9,8 @@ import (
 	"testing"
 
 	"github.com/chromedp/cdproto/page"
+
+	"prilavok/sql/sqltest"
 )
 
 // tray stands for what a phone shares and copies with: it keeps what it is given.
@@ -20,6 +22,7 @@ const tray = `window.given = [];
 // with what it gives, and never the way to the customer's own page.
 func TestCustomerSharesInABrowser(t *testing.T) {
 	t.Parallel()
+	sqltest.SkipEmbedded(t)
 	browser(t)
 	env := []string{"DATA_DIR=" + t.TempDir(), "MESSAGES_PER_WEEK=100"}
 	p := start(t, env...)
@@ -94,6 +97,7 @@ func TestCustomerSharesInABrowser(t *testing.T) {
 // The smallest phone that is still around is 320 wide.
 func TestCustomersPageOnASmallPhoneInABrowser(t *testing.T) {
 	t.Parallel()
+	sqltest.SkipEmbedded(t)
 	browser(t)
 	env := []string{"DATA_DIR=" + t.TempDir(), "MESSAGES_PER_WEEK=100"}
 	p := start(t, env...)

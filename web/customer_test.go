@@ -13,6 +13,7 @@ import (
 	"golang.org/x/net/html"
 
 	"prilavok/domain"
+	"prilavok/sql/sqltest"
 )
 
 var ownPage = regexp.MustCompile(`/m/[\w-]+`)
@@ -186,6 +187,7 @@ func TestCustomersPage(t *testing.T) {
 // The page on a phone, with scripts and without.
 func TestCustomersPageInABrowser(t *testing.T) {
 	t.Parallel()
+	sqltest.SkipEmbedded(t)
 	env := []string{"DATA_DIR=" + t.TempDir()}
 	p := start(t, env...)
 	db := openData(t, env)

@@ -3,6 +3,8 @@ package main
 import (
 	"slices"
 	"testing"
+
+	"prilavok/sql/sqltest"
 )
 
 // looks is what the page finds wrong with its own look.
@@ -105,6 +107,7 @@ func TestLooksInABrowser(t *testing.T) {
 // TestJudgeInABrowser holds the measure against a page that has each fault once.
 func TestJudgeInABrowser(t *testing.T) {
 	t.Parallel()
+	sqltest.SkipEmbedded(t)
 	browser(t)
 	w := newWindow(t, "data:")
 	w.base = "data:text/html,"

@@ -7,6 +7,8 @@ import (
 	"testing"
 
 	"github.com/chromedp/chromedp/kb"
+
+	"prilavok/sql/sqltest"
 )
 
 const stoppedText = "/templates/1/stopped/ru"
@@ -181,6 +183,7 @@ func TestTemplatePages(t *testing.T) {
 // it is; the Enter key in the phone field sends and saves nothing.
 func TestTemplateWhileTypingInABrowser(t *testing.T) {
 	t.Parallel()
+	sqltest.SkipEmbedded(t)
 	browser(t)
 	env := []string{"DATA_DIR=" + t.TempDir(), "LOG_LEVEL=warn"}
 	p := start(t, env...)

@@ -11,6 +11,8 @@ import (
 	"github.com/chromedp/cdproto/emulation"
 	"github.com/chromedp/cdproto/page"
 	"github.com/chromedp/chromedp"
+
+	"prilavok/sql/sqltest"
 )
 
 // look is called at every screen of a walk, with the window that stands there.
@@ -21,6 +23,7 @@ type look func(name string, w *window)
 // they walk side by side.
 func walkScreens(t *testing.T, show look) {
 	t.Helper()
+	sqltest.SkipEmbedded(t)
 	for _, part := range []struct {
 		name, settings string
 		walk           func(t *testing.T, p *program, d data)

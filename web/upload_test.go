@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"prilavok/domain"
+	"prilavok/sql/sqltest"
 )
 
 // wire is a browser on a bad line: a connection on which a test sends a
@@ -153,6 +154,7 @@ func TestSlowImport(t *testing.T) {
 // and all, says so, and can be sent once more.
 func TestSlowImportInABrowser(t *testing.T) {
 	t.Parallel()
+	sqltest.SkipEmbedded(t)
 	browser(t)
 	p := start(t, "DATA_DIR="+t.TempDir())
 	target, err := url.Parse(p.URL)
