@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"prilavok/domain"
+	"prilavok/sql/sqltest"
 	"prilavok/static"
 )
 
@@ -14,6 +15,7 @@ import (
 // held against the rules of htmlcheck_test.go by the client itself.
 func TestPages(t *testing.T) {
 	t.Parallel()
+	sqltest.SkipEmbedded(t)
 	for _, language := range []string{"ru", "en"} {
 		t.Run(language, func(t *testing.T) {
 			env := []string{"DATA_DIR=" + t.TempDir(), "CODE_RESEND_AFTER=1s"}

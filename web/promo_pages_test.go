@@ -6,12 +6,14 @@ import (
 	"testing"
 
 	"prilavok/domain"
+	"prilavok/sql/sqltest"
 )
 
 // What supervisors see of promo codes and limits, in both languages and empty
 // or filled; the client holds each page against the rules of all pages.
 func TestOfficePages(t *testing.T) {
 	t.Parallel()
+	sqltest.SkipEmbedded(t)
 	for _, language := range []string{"ru", "en"} {
 		t.Run(language, func(t *testing.T) {
 			env := []string{"DATA_DIR=" + t.TempDir(), "CODE_TRIES_PER_DAY=1"}

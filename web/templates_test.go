@@ -155,6 +155,7 @@ func TestTemplateTrial(t *testing.T) {
 // against the rules of all pages.
 func TestTemplatePages(t *testing.T) {
 	t.Parallel()
+	sqltest.SkipEmbedded(t)
 	p := start(t, "DATA_DIR="+t.TempDir())
 	admin := inspect(p.as("admin"))
 	for _, language := range []string{"ru", "en"} {
