@@ -7,7 +7,8 @@ import (
 
 // Gift is what the owner of a referral code gets once Programme.GiftFriends
 // friends have bought with it: earned, then collected at a store, or revoked
-// when a friend's purchase is taken back before that. One code earns one.
+// when a friend's purchase, or the owner's own, is taken back before that. One
+// code earns one.
 type Gift struct {
 	ID               int64
 	ProgrammeID      int64

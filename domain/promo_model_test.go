@@ -308,7 +308,7 @@ func (m *model) sell(v *modelVisit, promised int64) string {
 		return "ok"
 	}
 	u.state = "confirmed"
-	if c := u.code; !c.trial && m.confirmed(c) >= modelFriends && (c.gift == "" || c.gift == "revoked") {
+	if c := u.code; !c.trial && c.state != "void" && m.confirmed(c) >= modelFriends && (c.gift == "" || c.gift == "revoked") {
 		c.gift = "earned"
 	}
 	return "ok"
@@ -369,6 +369,10 @@ func (m *model) void(v *modelVisit) string {
 	for _, c := range m.codes {
 		if c.owner == v.who && !c.trial && (!stays || !m.oneLive && c.source == v) {
 			c.state = "void"
+			// No number of friends is enough for a gift of a returned purchase.
+			if c.gift == "earned" {
+				c.gift = "revoked"
+			}
 		}
 	}
 	return "ok"
