@@ -211,8 +211,11 @@ func TestOpenFails(t *testing.T) {
 		"pool that is none":  options("postgres://me:hunter2@127.0.0.1:1/x?pool_max_conns=hunter2", ""),
 		"password parameter": options("postgres://127.0.0.1:1/x?user=me&password=hunter2", ""),
 	} {
-		start := time.Now()
-		db, err := sql.Open(t.Context(), o)
+		// Longer than any patience of Open's own: only what hangs comes to it.
+		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+		db, err := sql.Open(ctx, o)
+		hung := ctx.Err() != nil
+		cancel()
 		if err == nil {
 			_ = db.Close()
 			t.Errorf("%s: opened", name)
@@ -221,8 +224,8 @@ func TestOpenFails(t *testing.T) {
 		if strings.Contains(err.Error(), "hunter2") {
 			t.Errorf("%s: the error tells the password: %v", name, err)
 		}
-		if d := time.Since(start); d > 15*time.Second {
-			t.Errorf("%s: took %s", name, d)
+		if hung {
+			t.Errorf("%s: Open gives up only with its caller", name)
 		}
 	}
 }

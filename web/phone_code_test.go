@@ -127,16 +127,14 @@ func TestPhoneCode_10_RedisFailsInTheMiddleOfACheck(t *testing.T) {
 			right := withFields(c.screen(c.get(step)).form(step+"/checks"), "code", code)
 
 			fault.hit(r)
-			began := time.Now()
+			// Redis would hang for a minute, or stay away: that there is an answer at
+			// all is the program's patience, whose length TestOneRequestSharesItsDeadline
+			// knows.
 			for range 2 { // an impatient thumb
 				a := c.do(http.MethodPost, step+"/checks", nil, right)
 				if a.Status != http.StatusServiceUnavailable || !strings.Contains(c.screen(a).text(), russian(t, "error.unavailable")) {
 					t.Errorf("%d\n%s", a.Status, c.screen(a).text())
 				}
-				if took := time.Since(began); took > 2*time.Second {
-					t.Errorf("answered after %v; two seconds are promised", took)
-				}
-				began = time.Now()
 			}
 			if got := db.rows(`SELECT id FROM verifications WHERE visit_id = $1`, idOf(visit)); len(got) != 0 {
 				t.Errorf("verified without Redis: %q", got)

@@ -122,14 +122,18 @@ func scan(ctx context.Context, client *redis.Client, prefix string) ([]string, e
 	return found, all.Err()
 }
 
-// mustBeUnavailable runs call and fails when it takes more than 2 s, or ends
-// otherwise than with Unavailable.
+// mustBeUnavailable runs call and fails when it hangs, or ends otherwise than
+// with Unavailable. How long a call may take is what TestOneRequestSharesItsDeadline
+// looks at; a busy machine takes longer to tell.
 func mustBeUnavailable(t *testing.T, what string, call func() error) {
 	t.Helper()
-	start := time.Now()
-	err := call()
-	if took := time.Since(start); took > 2*time.Second {
-		t.Errorf("%s answered after %v; 2 s are allowed", what, took)
+	ended := make(chan error, 1)
+	go func() { ended <- call() }()
+	var err error
+	select {
+	case err = <-ended:
+	case <-time.After(time.Minute):
+		t.Fatalf("%s hangs", what)
 	}
 	var e *domain.Error
 	if !errors.As(err, &e) || e.Kind != domain.Unavailable || e.Message.Key != "error.unavailable" || e.Err == nil {
