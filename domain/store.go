@@ -2,6 +2,7 @@ package domain
 
 import (
 	"context"
+	"sync"
 	"time"
 )
 
@@ -18,14 +19,24 @@ type Store struct {
 	SelfEntry   bool // only the customer may type the SMS code, on their own phone
 }
 
+// locations are the time zones that stores have asked for, by their names:
+// time.LoadLocation reads and parses a file each time, and one page asks for
+// every visit on it.
+var locations sync.Map
+
 // Location gives the store's time zone. A name that the machine does not know
 // falls back to UTC: a wrong hour is better than no counter; the name is
 // checked when a store is saved.
 func (s Store) Location() *time.Location {
+	known, _ := locations.Load(s.TimeZone)
+	if loc, ok := known.(*time.Location); ok {
+		return loc
+	}
 	loc, err := time.LoadLocation(s.TimeZone)
 	if err != nil {
 		return time.UTC
 	}
+	locations.Store(s.TimeZone, loc)
 	return loc
 }
 
