@@ -67,8 +67,9 @@ func (h *Handlers) SignedIn(next echo.HandlerFunc) echo.HandlerFunc {
 			return err
 		}
 		arrive(c, s)
-		// The lifetime slides: the store writes only when there is reason to.
-		if err := h.Sessions.Save(c.Request(), c.Response(), s); err != nil {
+		// The lifetime slides: the store writes only when there is reason to. Where
+		// it can't, a way back ends later, and no page is taken away for that.
+		if err := h.Sessions.Save(c.Request(), c.Response(), s); err != nil && domain.KindOf(err) != domain.Unavailable {
 			return err
 		}
 		return next(c)
