@@ -86,7 +86,7 @@ func (h *Handlers) page(c echo.Context, title string) views.Page {
 	if m := c.Request().Method; m != http.MethodGet && m != http.MethodHead {
 		// The language switch comes back by GET; a form's own address may
 		// know only POST.
-		p.Path = backTo(c)
+		p.Path = h.backTo(c)
 	}
 	a, ok := actorOf(c)
 	if !ok {

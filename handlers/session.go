@@ -3,6 +3,7 @@ package handlers
 import (
 	"net/http"
 	"net/url"
+	"path"
 	"slices"
 	"strings"
 
@@ -163,10 +164,12 @@ func arriving(c echo.Context) bool {
 }
 
 // signInURL is the sign-in form, which leads back to where this request came
-// from: to the page it asked for, or to the page with its form.
-func signInURL(c echo.Context) string {
-	back := backTo(c)
-	if m := c.Request().Method; (m == http.MethodGet || m == http.MethodHead) && !wantsPart(c.Request()) {
+// from: to the page it asked for, or to the page with its form or with the link
+// to its file. A file is no page to go on with.
+func (h *Handlers) signInURL(c echo.Context) string {
+	back := h.backTo(c)
+	m, file := c.Request().Method, path.Ext(c.Path()) != ""
+	if (m == http.MethodGet || m == http.MethodHead) && !wantsPart(c.Request()) && !file {
 		back = localPath(c.Request().URL.RequestURI())
 	}
 	if back == "/" {
@@ -270,10 +273,12 @@ func localPath(back string) string {
 	return u.RequestURI()
 }
 
-// backTo is the page a form stood on, for answers to a POST.
-func backTo(c echo.Context) string {
-	if ref, err := url.Parse(c.Request().Referer()); err == nil && ref.Host == c.Request().Host {
-		return localPath(ref.RequestURI())
+// backTo is the page a form stood on, for answers to a POST. Behind a proxy the
+// host may be that proxy's, and the page's is the one of the public address.
+func (h *Handlers) backTo(c echo.Context) string {
+	ref, err := url.Parse(c.Request().Referer())
+	if err != nil || ref.Host != c.Request().Host && ref.Scheme+"://"+ref.Host != h.Service.SiteURL {
+		return "/"
 	}
-	return "/"
+	return localPath(ref.RequestURI())
 }
