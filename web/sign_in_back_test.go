@@ -334,3 +334,65 @@ func draftsAreOnesOwn(t *testing.T, p *program) {
 	w.contact("", "")
 	w.drafts(0)
 }
+
+// formsThatHaveNotArrived: what was typed stays until its form has arrived,
+// wherever somebody goes meanwhile.
+func formsThatHaveNotArrived(t *testing.T, p *program) {
+	const phone, name = "+7 916 700-00-24", "Рита"
+	w := newWindow(t, p.URL)
+	w.enter("timur")
+	w.serve()
+	step := w.path()
+	elsewhere := func() {
+		t.Helper()
+		w.open("/counter")
+		w.at(atCounter)
+		w.open(step)
+	}
+
+	// It came back with its fault.
+	w.fill("Телефон", phone)
+	w.press("Продолжить")
+	w.see("Введите имя")
+	elsewhere()
+	w.contact(phone, "")
+
+	// It was lost on its way.
+	w.fill("Имя", name)
+	w.connected(false, 0)
+	w.press("Продолжить")
+	w.see("Повторить")
+	w.connected(true, 0)
+	elsewhere()
+	w.contact(phone, name)
+
+	// Somebody would not wait for its answer, and it has not even left.
+	w.fill("Имя", name+" Львовна")
+	if _, err := eval[bool](w, `window.fetch = () => new Promise(() => {}), true`); err != nil {
+		t.Fatal(err)
+	}
+	w.press("Продолжить")
+	w.see("Продолжить")
+	elsewhere()
+	w.contact(phone, name+" Львовна")
+
+	w.press("Продолжить")
+	w.at(atSend)
+	w.drafts(0)
+}
+
+// filesAfterTheEnd: whoever asks for a file after their session has ended signs
+// in, and goes on where its link stands.
+func filesAfterTheEnd(t *testing.T, p *program) {
+	w := newWindow(t, p.URL)
+	w.toOffice("vera")
+	w.open("/promo-codes?kind=referral")
+	w.at("Промокоды")
+	w.ended()
+	w.press("Скачать CSV")
+	w.again("vera")
+	w.at("Промокоды")
+	if got, err := eval[string](w, "location.pathname + location.search"); err != nil || got != "/promo-codes?kind=referral" {
+		t.Errorf("signing in leads to %q (%v)", got, err)
+	}
+}
