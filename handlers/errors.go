@@ -115,7 +115,7 @@ func (h *Handlers) Error(err error, c echo.Context) {
 	}
 	h.note(c, status, err)
 	if status == http.StatusUnauthorized {
-		_ = leave(c, signInURL(c))
+		_ = leave(c, h.signInURL(c))
 		return
 	}
 	if arriving(c) && (status == http.StatusForbidden || status == http.StatusNotFound) {

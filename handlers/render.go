@@ -2,8 +2,10 @@ package handlers
 
 import (
 	"bytes"
+	"fmt"
 	"net/http"
 	"strconv"
+	"strings"
 
 	"github.com/a-h/templ"
 	"github.com/labstack/echo/v4"
@@ -48,10 +50,24 @@ func render(c echo.Context, status int, page, part templ.Component) error {
 // htmx, which fetches the next page and puts it into the history.
 func redirect(c echo.Context, url string) error {
 	if isHTMX(c.Request()) {
-		c.Response().Header().Set("HX-Location", url)
+		c.Response().Header().Set("HX-Location", asLocation(url))
 		return c.NoContent(http.StatusOK)
 	}
 	return c.Redirect(http.StatusSeeOther, url)
+}
+
+// asLocation keeps an address one word: htmx reads HX-Location as a list, with
+// commas or blanks between, in which another "path" may stand.
+func asLocation(url string) string {
+	var b strings.Builder
+	for i := range len(url) {
+		if c := url[i]; c == ',' || c <= ' ' || c >= 0x7f {
+			fmt.Fprintf(&b, "%%%02X", c)
+		} else {
+			b.WriteByte(c)
+		}
+	}
+	return b.String()
 }
 
 // leave is redirect with a full page load, for when session or language
@@ -70,7 +86,7 @@ func (h *Handlers) page(c echo.Context, title string) views.Page {
 	if m := c.Request().Method; m != http.MethodGet && m != http.MethodHead {
 		// The language switch comes back by GET; a form's own address may
 		// know only POST.
-		p.Path = backTo(c)
+		p.Path = h.backTo(c)
 	}
 	a, ok := actorOf(c)
 	if !ok {

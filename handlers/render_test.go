@@ -39,3 +39,27 @@ func TestRenderPartOrPage(t *testing.T) {
 		})
 	}
 }
+
+// htmx reads HX-Location as a list of words, and takes a "path" among them for
+// the address: whatever stands in ours, it must stay one word.
+func TestRedirectIsOneWordToHTMX(t *testing.T) {
+	for url, want := range map[string]string{
+		"/visits/7/contact?late=1&day=2026-11-27":   "/visits/7/contact?late=1&day=2026-11-27",
+		"/counter?,path:https://evil.example/":      "/counter?%2Cpath:https://evil.example/",
+		"/counter?a path:https://evil.example/":     "/counter?a%20path:https://evil.example/",
+		"/a,path:'https://evil.example/',b?":        "/a%2Cpath:'https://evil.example/'%2Cb?",
+		"/counter?\u00a0path:https://evil.example/": "/counter?%C2%A0path:https://evil.example/",
+		"/counter?\ufeffpath:\"/sign-in\"":          "/counter?%EF%BB%BFpath:\"/sign-in\"",
+		"/counter?\tpath:/\r\nX: y":                 "/counter?%09path:/%0D%0AX:%20y",
+	} {
+		req := httptest.NewRequestWithContext(t.Context(), http.MethodPost, "/store", nil)
+		req.Header.Set("HX-Request", "true")
+		rec := httptest.NewRecorder()
+		if err := redirect(echo.New().NewContext(req, rec), url); err != nil {
+			t.Fatal(err)
+		}
+		if got := rec.Header().Get("HX-Location"); got != want {
+			t.Errorf("%q leads htmx to %q, want %q", url, got, want)
+		}
+	}
+}

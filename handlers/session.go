@@ -3,6 +3,7 @@ package handlers
 import (
 	"net/http"
 	"net/url"
+	"path"
 	"slices"
 	"strings"
 
@@ -67,8 +68,9 @@ func (h *Handlers) SignedIn(next echo.HandlerFunc) echo.HandlerFunc {
 			return err
 		}
 		arrive(c, s)
-		// The lifetime slides: the store writes only when there is reason to.
-		if err := h.Sessions.Save(c.Request(), c.Response(), s); err != nil {
+		// The lifetime slides: the store writes only when there is reason to. Where
+		// it can't, a way back ends later, and no page is taken away for that.
+		if err := h.Sessions.Save(c.Request(), c.Response(), s); err != nil && domain.KindOf(err) != domain.Unavailable {
 			return err
 		}
 		return next(c)
@@ -162,10 +164,12 @@ func arriving(c echo.Context) bool {
 }
 
 // signInURL is the sign-in form, which leads back to where this request came
-// from: to the page it asked for, or to the page with its form.
-func signInURL(c echo.Context) string {
-	back := backTo(c)
-	if m := c.Request().Method; (m == http.MethodGet || m == http.MethodHead) && !wantsPart(c.Request()) {
+// from: to the page it asked for, or to the page with its form or with the link
+// to its file. A file is no page to go on with.
+func (h *Handlers) signInURL(c echo.Context) string {
+	back := h.backTo(c)
+	m, file := c.Request().Method, path.Ext(c.Path()) != ""
+	if (m == http.MethodGet || m == http.MethodHead) && !wantsPart(c.Request()) && !file {
 		back = localPath(c.Request().URL.RequestURI())
 	}
 	if back == "/" {
@@ -269,10 +273,12 @@ func localPath(back string) string {
 	return u.RequestURI()
 }
 
-// backTo is the page a form stood on, for answers to a POST.
-func backTo(c echo.Context) string {
-	if ref, err := url.Parse(c.Request().Referer()); err == nil && ref.Host == c.Request().Host {
-		return localPath(ref.RequestURI())
+// backTo is the page a form stood on, for answers to a POST. Behind a proxy the
+// host may be that proxy's, and the page's is the one of the public address.
+func (h *Handlers) backTo(c echo.Context) string {
+	ref, err := url.Parse(c.Request().Referer())
+	if err != nil || ref.Host != c.Request().Host && ref.Scheme+"://"+ref.Host != h.Service.SiteURL {
+		return "/"
 	}
-	return "/"
+	return localPath(ref.RequestURI())
 }

@@ -39,8 +39,8 @@ func (h *Handlers) UpdateStore(c echo.Context) error {
 		return err
 	}
 	to := "/counter"
-	if back, _ := s.Values[backKey].(string); back != "" {
-		to = back
+	if back, _ := s.Values[backKey].(string); back != "" && back != c.Request().URL.Path {
+		to = back // and not to this very choice, which is made
 	}
 	return redirect(c, to)
 }

@@ -55,6 +55,9 @@ func TestAFullRedisTakesNoPageAway(t *testing.T) {
 	anna.sendCode(visit)
 	anna.get(visit + "/code/qr")
 	self := "/c/" + db.one(`SELECT self_token FROM visits WHERE id = $1`, idOf(visit))
+	// Timur has signed in with a way back, which his first page is to end.
+	timur := inspect(p.client())
+	timur.goesTo(timur.post("/sign-in", "login", "timur", "password", demoPassword, "back", "/promo-check"), "/promo-check")
 	r.ageSessions()
 	r.do("CONFIG", "SET", "maxmemory", "1")
 	for _, reading := range []struct {
@@ -62,6 +65,7 @@ func TestAFullRedisTakesNoPageAway(t *testing.T) {
 		paths []string
 	}{
 		{anna, []string{"/counter", "/promo-check", "/store", visit + "/age", visit + "/consents", visit + "/contact", visit + "/code", ended + "/summary", "/handset"}},
+		{timur, []string{"/promo-check", "/counter"}},
 		{vera, []string{"/visits", ended, ended + "/void", "/limits", "/promo-codes", "/promo-codes.csv", "/promo-batches", "/messages", "/incoming", "/promo-check"}},
 		{admin, []string{"/stores", "/templates", "/gateways", "/visits", "/limits"}},
 		{guest, []string{page, page + "/stop", page + "/data", page + "/erasure", self, "/sign-in", "/handset", "/readyz"}},

@@ -60,6 +60,8 @@ func TestJourneysInABrowser(t *testing.T) {
 			{"the session ends amid a form", sessionEnds},
 			{"the session ends amid a form without scripts", sessionEndsWithoutScripts},
 			{"drafts are one's own", draftsAreOnesOwn},
+			{"forms that have not arrived", formsThatHaveNotArrived},
+			{"a file after the session's end", filesAfterTheEnd},
 		} {
 			t.Run(j.name, func(t *testing.T) {
 				t.Parallel()

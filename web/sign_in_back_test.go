@@ -42,6 +42,9 @@ func TestWhereSignInLeadsBackTo(t *testing.T) {
 		{http.MethodPost, "/visits/7/code/checks", form(p.URL + "/visits/7/code?late=1"), "/visits/7/code?late=1"},
 		{http.MethodPost, "/visits/7/contact", form("https://evil.example/visits/7/contact"), ""},
 		{http.MethodPost, "/visits/7/contact", nil, ""},
+		// A file leads to the page with its link.
+		{http.MethodGet, "/promo-codes.csv?state=live", form(p.URL + "/promo-codes?state=live"), "/promo-codes?state=live"},
+		{http.MethodGet, "/promo-codes.csv", nil, ""},
 		// What refreshes itself on a page leads to the page.
 		{http.MethodGet, "/visits/7/code/status", part(p.URL + "/visits/7/code"), "/visits/7/code"},
 		{http.MethodPost, "/visits/7/contact", part(p.URL + "/visits/7/contact"), "/visits/7/contact"},
@@ -55,6 +58,32 @@ func TestWhereSignInLeadsBackTo(t *testing.T) {
 		}
 		if got := a.Location + a.Header.Get("HX-Redirect"); got != want {
 			t.Errorf("%s %.60s from %q leads to %q, want %q", row.method, row.path, row.header.Get("Referer"), got, want)
+		}
+	}
+}
+
+// Behind a proxy that puts its own name into Host, or the port too, the page is
+// known by the public address.
+func TestWhereSignInLeadsBackToBehindAProxy(t *testing.T) {
+	t.Parallel()
+	addr := "127.0.0.1:" + freePorts(t, 1)[0]
+	p := start(t, "DATA_DIR="+t.TempDir(), "PUBLIC_URL=https://Shop.Example:443/", "ADDR="+addr)
+	for from, back := range map[string]string{
+		"https://shop.example/visits/7/contact":      "/visits/7/contact",
+		"https://shop.example:8443/visits/7/contact": "",
+		"http://shop.example/visits/7/contact":       "",
+		"https://evil.example/visits/7/contact":      "",
+		"/visits/7/contact":                          "",
+	} {
+		c := p.client()
+		c.base = "http://" + addr
+		want := "/sign-in"
+		if back != "" {
+			want += "?" + url.Values{"back": {back}}.Encode()
+		}
+		a := c.do(http.MethodPost, "/visits/7/contact", http.Header{"Referer": {from}, "Origin": {"https://shop.example"}}, "")
+		if a.Location != want {
+			t.Errorf("a form of %s leads to %q, want %q", from, a.Location, want)
 		}
 	}
 }
@@ -119,6 +148,10 @@ func TestSignInLeadsBack(t *testing.T) {
 			// The next choice of a store leads to the counter.
 			olga.goesTo(olga.post("/store", "store", storeID(t, olga, ural)), "/counter")
 		}
+
+		// Where the choice itself was to be gone on with, it is made once.
+		olga, to := signIn("olga", "/store")
+		olga.goesTo(olga.post(to, "store", storeID(t, olga, ural)), "/counter")
 
 		for _, elsewhere := range []string{
 			"https://evil.example/", "//evil.example/", `/\evil.example`, `\\evil.example`, "/\tevil", "///evil.example",
@@ -300,4 +333,66 @@ func draftsAreOnesOwn(t *testing.T, p *program) {
 	w.do(chromedp.Reload())
 	w.contact("", "")
 	w.drafts(0)
+}
+
+// formsThatHaveNotArrived: what was typed stays until its form has arrived,
+// wherever somebody goes meanwhile.
+func formsThatHaveNotArrived(t *testing.T, p *program) {
+	const phone, name = "+7 916 700-00-24", "Рита"
+	w := newWindow(t, p.URL)
+	w.enter("timur")
+	w.serve()
+	step := w.path()
+	elsewhere := func() {
+		t.Helper()
+		w.open("/counter")
+		w.at(atCounter)
+		w.open(step)
+	}
+
+	// It came back with its fault.
+	w.fill("Телефон", phone)
+	w.press("Продолжить")
+	w.see("Введите имя")
+	elsewhere()
+	w.contact(phone, "")
+
+	// It was lost on its way.
+	w.fill("Имя", name)
+	w.connected(false, 0)
+	w.press("Продолжить")
+	w.see("Повторить")
+	w.connected(true, 0)
+	elsewhere()
+	w.contact(phone, name)
+
+	// Somebody would not wait for its answer, and it has not even left.
+	w.fill("Имя", name+" Львовна")
+	if _, err := eval[bool](w, `window.fetch = () => new Promise(() => {}), true`); err != nil {
+		t.Fatal(err)
+	}
+	w.press("Продолжить")
+	w.see("Продолжить")
+	elsewhere()
+	w.contact(phone, name+" Львовна")
+
+	w.press("Продолжить")
+	w.at(atSend)
+	w.drafts(0)
+}
+
+// filesAfterTheEnd: whoever asks for a file after their session has ended signs
+// in, and goes on where its link stands.
+func filesAfterTheEnd(t *testing.T, p *program) {
+	w := newWindow(t, p.URL)
+	w.toOffice("vera")
+	w.open("/promo-codes?kind=referral")
+	w.at("Промокоды")
+	w.ended()
+	w.press("Скачать CSV")
+	w.again("vera")
+	w.at("Промокоды")
+	if got, err := eval[string](w, "location.pathname + location.search"); err != nil || got != "/promo-codes?kind=referral" {
+		t.Errorf("signing in leads to %q (%v)", got, err)
+	}
 }

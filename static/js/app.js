@@ -61,9 +61,11 @@
     const form = event.target;
     if (busy.has(form)) return stop(event);
     if (form.matches("[data-clear-drafts]")) { forget({ everything: true }); others?.postMessage({ everything: true }); }
-    const draft = isDrafted(form) && read(nameOf(form));
+    const plain = !window.htmx || !form.matches("[hx-post], [hx-get]");
+    // Of a form that htmx sends it is known when it has arrived.
+    const draft = plain && isDrafted(form) && read(nameOf(form));
     if (draft) write(nameOf(form), { ...draft, sent: true });
-    setBusy(form, event.submitter, !form.matches("[hx-post], [hx-get]"));
+    setBusy(form, event.submitter, plain);
   }, true);
   // A page that comes back from the browser's cache must not stay asleep.
   window.addEventListener("pageshow", () => { [...busy.keys()].forEach(setIdle); });
