@@ -111,7 +111,7 @@ func CheckTemplate(kind MessageKind, typed string) (string, *Text) {
 	if n := utf8.RuneCountInString(body); n > templateCharacters {
 		return fault("templates.too_long", "Count", templateCharacters)
 	}
-	if at, r, found := noText(body); found {
+	if at, r, found := OutOfPlace(body); found {
 		return fault("templates.no_text", "Place", at, "Code", fmt.Sprintf("U+%04X", r))
 	}
 	words, found, err := cutPlaces(body)
@@ -144,20 +144,6 @@ func CheckTemplate(kind MessageKind, typed string) (string, *Text) {
 		}
 	}
 	return body, nil
-}
-
-// noText finds the first character that is none for a person: one that can't
-// be seen, moves others about, or that phones know nothing of. The joiner of
-// emoji is one that can't be seen and is part of a text.
-func noText(s string) (place int, r rune, found bool) {
-	for i, r := range []rune(s) {
-		switch {
-		case r == '\n', r == '\u200d':
-		case r == utf8.RuneError, unicode.In(r, unicode.Cc, unicode.Cf, unicode.Co, unicode.Cs, unicode.Zl, unicode.Zp):
-			return i + 1, r, true
-		}
-	}
-	return 0, 0, false
 }
 
 // braceError is a brace without its other half.
