@@ -1,6 +1,7 @@
 package domain
 
 import (
+	"slices"
 	"strings"
 	"testing"
 	"unicode"
@@ -243,5 +244,28 @@ func TestReadToken(t *testing.T) {
 			t.Fatalf("drawn: %q", token)
 		}
 		seen[token] = true
+	}
+}
+
+// Free answers are texts; a choice is a word of ours, taken as it is.
+func TestCheckAnswers(t *testing.T) {
+	questions := []Question{{ID: 1}, {ID: 2, Options: []Option{{Value: "a friend"}}}}
+	for _, c := range []struct {
+		free, choice string
+		want         []Answer
+		faulty       string
+	}{
+		{"\u2066от \u00a0друга\u202e\x00\r\n👨\u200d👩", "a friend", []Answer{{1, "от друга 👨\u200d👩"}, {2, "a friend"}}, ""},
+		{"\u200b\u2060\u00a0", "", nil, ""},
+		{"\u3164", "\u200b", nil, ""},
+		{strings.Repeat("\u200b", 2*maxAnswer) + "да", "", []Answer{{1, "да"}}, ""},
+		{strings.Repeat("я", maxAnswer+1), "", nil, QuestionField(1)},
+		{"", "a friend\u200b", nil, QuestionField(2)},
+	} {
+		faults := map[string]Text{}
+		got := checkAnswers(questions, map[int64]string{1: c.free, 2: c.choice}, faults)
+		if _, faulty := faults[c.faulty]; !slices.Equal(got, c.want) || faulty != (c.faulty != "") || !faulty && len(faults) > 0 {
+			t.Errorf("%+q, %+q: %v, faults %v", c.free, c.choice, got, faults)
+		}
 	}
 }
