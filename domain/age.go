@@ -55,7 +55,7 @@ const (
 )
 
 func readBirthDate(typed string) (time.Time, string) {
-	typed = strings.TrimSpace(strings.ToLower(foldDigits(typed)))
+	typed = strings.ToLower(foldDigits(typed))
 	typed = strings.TrimSpace(strings.TrimSuffix(strings.TrimSuffix(typed, "."), "г"))
 	parts := strings.FieldsFunc(typed, func(r rune) bool {
 		return unicode.IsSpace(r) || unicode.Is(unicode.Pd, r) || strings.ContainsRune(".,/\\_·\u2212", r)
@@ -122,7 +122,7 @@ func (s *Service) RecordAge(ctx context.Context, a Actor, visitID int64, check A
 	}
 	var birth time.Time
 	if check == AgeSeen {
-		if strings.TrimSpace(birthDate) == "" {
+		if untyped(birthDate) {
 			return Visit{}, invalid("birth_date", "age.birth_date_empty")
 		}
 		var fault string

@@ -2,7 +2,7 @@ package domain
 
 import (
 	"context"
-	"strings"
+	"slices"
 	"time"
 	"unicode/utf8"
 )
@@ -89,13 +89,15 @@ func (s *Service) RecordContact(ctx context.Context, a Actor, visitID int64, f C
 func checkAnswers(questions []Question, typed map[int64]string, faults map[string]Text) []Answer {
 	var out []Answer
 	for _, q := range questions {
-		value := strings.TrimSpace(typed[q.ID])
+		value := foldLine(typed[q.ID])
 		if value == "" {
 			continue
 		}
 		known := len(q.Options) == 0
-		for _, o := range q.Options {
-			known = known || o.Value == value
+		if !known {
+			// A choice is our own word; it comes back as we wrote it.
+			value = typed[q.ID]
+			known = slices.ContainsFunc(q.Options, func(o Option) bool { return o.Value == value })
 		}
 		switch {
 		case !known:

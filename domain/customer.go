@@ -276,7 +276,7 @@ func (s *Service) CustomerErase(ctx context.Context, token string, f ErasureForm
 	}
 	faults := map[string]Text{}
 	typed := s.anyPhone(f.Phone)
-	if strings.TrimSpace(f.Phone) == "" {
+	if untyped(f.Phone) {
 		faults["phone"] = Say("contact.phone_empty")
 	} else if typed == "" {
 		faults["phone"] = Say("contact.phone_malformed")

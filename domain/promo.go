@@ -112,7 +112,7 @@ func newPromoDigits() (string, error) {
 // refusal is an *Error of kind Invalid on the field "promo" that wraps the
 // *Refusal, and is stored although the attempt changed nothing else.
 func (s *Service) ApplyPromo(ctx context.Context, a Actor, visitID int64, typed string) (Redemption, error) {
-	if strings.TrimSpace(typed) == "" {
+	if untyped(typed) {
 		return Redemption{}, invalid("promo", "promo.empty")
 	}
 	code, refusal := readPromoCode(typed)
@@ -202,7 +202,7 @@ func (s *Service) LookUpPromo(ctx context.Context, a Actor, typed string) (Promo
 	if !a.MayServe() && !a.Supervises() {
 		return PromoAnswer{}, forbidden()
 	}
-	if strings.TrimSpace(typed) == "" {
+	if untyped(typed) {
 		return PromoAnswer{}, invalid("promo", "promo.empty")
 	}
 	code, refusal := readPromoCode(typed)

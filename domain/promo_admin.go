@@ -3,7 +3,6 @@ package domain
 import (
 	"context"
 	"slices"
-	"strings"
 	"time"
 )
 
@@ -204,7 +203,7 @@ func (s *Service) promoFilter(a Actor, f PromoFilter) (PromoFilter, error) {
 	}
 	f.ProgrammeIDs, f.AllProgrammes = a.SupervisedProgrammes()
 	f.Code, f.Phone = "", ""
-	if strings.TrimSpace(f.Search) == "" {
+	if untyped(f.Search) {
 		return f, nil
 	}
 	if code := FoldPromoCode(f.Search); tenDigits(code) {

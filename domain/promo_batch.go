@@ -118,7 +118,7 @@ func (s *Service) CreateBatch(ctx context.Context, a Actor, f BatchForm) (PromoB
 	default:
 		fields["discount"] = Say("promo_batch.choose_discount")
 	}
-	if strings.TrimSpace(f.LastDay) != "" {
+	if !untyped(f.LastDay) {
 		loc, err := s.promoZone(ctx, s.DB, a, batch.ProgrammeID)
 		if err != nil {
 			return PromoBatch{}, err
@@ -159,7 +159,7 @@ func (s *Service) newBatch(ctx context.Context, a Actor, requestID string, progr
 	case !slices.ContainsFunc(programmes, func(p Programme) bool { return p.ID == programmeID }):
 		return PromoBatch{}, notFound() // no form offers another's
 	}
-	title = strings.Join(strings.Fields(title), " ")
+	title = foldLine(title)
 	if n := utf8.RuneCountInString(title); n == 0 || n > maxBatchTitle {
 		fields["title"] = Say("promo_batch.title_length", "Most", maxBatchTitle)
 	}

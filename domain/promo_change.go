@@ -2,7 +2,6 @@ package domain
 
 import (
 	"context"
-	"strings"
 	"time"
 )
 
@@ -59,7 +58,7 @@ func (s *Service) ExtendPromo(ctx context.Context, a Actor, id int64, f Extensio
 			return nil, err
 		}
 		if !f.NoEnd {
-			if strings.TrimSpace(f.LastDay) == "" {
+			if untyped(f.LastDay) {
 				fields["last_day"] = Say("promo_code.day_empty")
 				return nil, nil
 			}
@@ -125,7 +124,7 @@ func (s *Service) changePromo(ctx context.Context, a Actor, id int64, fields map
 // takes what a date field sends and what Excel makes of it in Russian.
 func readLastDay(typed string, loc *time.Location, now time.Time) (*time.Time, *Text) {
 	fault := func(key string) (*time.Time, *Text) { t := Say(key, "Years", promoYears); return nil, &t }
-	typed = strings.TrimSpace(foldDigits(typed))
+	typed = foldDigits(typed)
 	// A day is a page of the calendar: it needs no midnight to be one.
 	day, err := time.Parse(time.DateOnly, typed)
 	if err != nil {

@@ -1,7 +1,6 @@
 package domain
 
 import (
-	"strings"
 	"unicode/utf8"
 )
 
@@ -14,7 +13,7 @@ const (
 // readReason folds what somebody gives as their reason for a decision, and
 // tells what is wrong with it.
 func readReason(typed string) (reason string, fault *Text) {
-	reason = strings.Join(strings.Fields(typed), " ")
+	reason = foldLine(typed)
 	var t Text
 	switch n := utf8.RuneCountInString(reason); {
 	case n < minReason:

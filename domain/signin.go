@@ -3,7 +3,6 @@ package domain
 import (
 	"context"
 	"runtime"
-	"strings"
 	"sync"
 	"time"
 
@@ -114,12 +113,12 @@ type SignedIn struct {
 // not. The first sign-in with a changed password ends what was remembered of
 // the one before, addresses and devices. A closed account comes in nowhere.
 func (s *Service) SignIn(ctx context.Context, f SignInForm) (SignedIn, error) {
-	login := strings.ToLower(strings.TrimSpace(f.Login))
+	login := foldLogin(f.Login)
 	faults := map[string]Text{}
 	if login == "" {
 		faults["login"] = Say("sign_in.login_empty")
 	}
-	if f.Password == "" {
+	if f.Password == "" { // one of spaces is a password; none is ever folded
 		faults["password"] = Say("sign_in.password_empty")
 	}
 	if len(faults) > 0 {

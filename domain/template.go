@@ -3,6 +3,8 @@ package domain
 import (
 	"context"
 	"fmt"
+	"iter"
+	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -111,7 +113,7 @@ func CheckTemplate(kind MessageKind, typed string) (string, *Text) {
 	if n := utf8.RuneCountInString(body); n > templateCharacters {
 		return fault("templates.too_long", "Count", templateCharacters)
 	}
-	if at, r, found := noText(body); found {
+	if at, r, found := OutOfPlace(body); found {
 		return fault("templates.no_text", "Place", at, "Code", fmt.Sprintf("U+%04X", r))
 	}
 	words, found, err := cutPlaces(body)
@@ -146,20 +148,6 @@ func CheckTemplate(kind MessageKind, typed string) (string, *Text) {
 	return body, nil
 }
 
-// noText finds the first character that is none for a person: one that can't
-// be seen, moves others about, or that phones know nothing of. The joiner of
-// emoji is one that can't be seen and is part of a text.
-func noText(s string) (place int, r rune, found bool) {
-	for i, r := range []rune(s) {
-		switch {
-		case r == '\n', r == '\u200d':
-		case r == utf8.RuneError, unicode.In(r, unicode.Cc, unicode.Cf, unicode.Co, unicode.Cs, unicode.Zl, unicode.Zp):
-			return i + 1, r, true
-		}
-	}
-	return 0, 0, false
-}
-
 // braceError is a brace without its other half.
 type braceError struct{ around string }
 
@@ -180,6 +168,68 @@ func cutPlaces(body string) (words string, names []string, fault *braceError) {
 		names = append(names, rest[i+1:i+1+end])
 		rest = rest[i+end+2:]
 	}
+}
+
+// pieces are the words of a text that has passed CheckTemplate and its places,
+// these with their braces, in their order.
+var pieces = regexp.MustCompile(`\{[^{}]*\}|[^{}]+`)
+
+// besideLink tells what stands right before and right behind the customer's
+// link and may become a part of it on a phone: a word before it, and behind it
+// anything but a space or the end of a line. Phones differ: some take a full
+// stop or a bracket along, all of them a letter. A place is named as it is
+// written, for what values make of it; where a value may be empty, what follows
+// counts too. The link is then no good, but a text with it is still a text.
+func besideLink(body string, values map[string]string) (before, behind []string) {
+	all := pieces.FindAllString(body, -1)
+	note := func(signs *[]string, neighbours iter.Seq[string], end func(string) rune, parts func(rune) bool) {
+		for piece := range neighbours {
+			name, place := strings.CutPrefix(piece, "{")
+			name = strings.TrimSuffix(name, "}")
+			sign, text := piece, values[name]
+			if !place {
+				sign, text = shownSign(end(piece)), piece
+			}
+			if text != "" && !parts(end(text)) && !slices.Contains(*signs, sign) {
+				*signs = append(*signs, sign)
+			}
+			if !place || text != "" && !slices.Contains(mayBeEmpty, name) {
+				return
+			}
+		}
+	}
+	for i, piece := range all {
+		if piece != "{link}" {
+			continue
+		}
+		note(&before, backwards(all[:i]), lastRune, func(r rune) bool {
+			return r != '_' && !unicode.In(r, unicode.L, unicode.M, unicode.N)
+		})
+		note(&behind, slices.Values(all[i+1:]), firstRune, func(r rune) bool { return r == ' ' || r == '\n' })
+	}
+	return before, behind
+}
+
+func backwards(list []string) iter.Seq[string] {
+	return func(yield func(string) bool) {
+		for _, s := range slices.Backward(list) {
+			if !yield(s) {
+				return
+			}
+		}
+	}
+}
+
+func firstRune(s string) rune { r, _ := utf8.DecodeRuneInString(s); return r }
+func lastRune(s string) rune  { r, _ := utf8.DecodeLastRuneInString(s); return r }
+
+// shownSign is a character as it can be shown alone: a space of some kind would
+// look like nothing.
+func shownSign(r rune) string {
+	if spaced(r) || joins(r) {
+		return fmt.Sprintf("%U", r)
+	}
+	return string(r)
 }
 
 // firstRunes is the beginning of a text, for telling where something is.

@@ -62,6 +62,10 @@ type TemplatePreview struct {
 	Price  int64    // kopecks, all parts together; 0: not known
 	Costly []string // the few characters without which it would be Latin, and shorter; none otherwise
 	Parts  int      // that it would take without them
+
+	// What stands right before and right behind the link and may become a part
+	// of it on a phone; see besideLink.
+	BeforeLink, BehindLink []string
 }
 
 // TemplateForm is a text as it was typed.
@@ -232,6 +236,7 @@ func (s *Service) checkedText(ctx context.Context, key TemplateKey, typed string
 	}
 	v.Price = int64(v.Size.Parts) * s.partPrice()
 	v.Costly, v.Parts = costlyFew(text, v.Size.Parts)
+	v.BeforeLink, v.BehindLink = besideLink(body, s.sampleValues(key, programme, store))
 	return body, v, nil
 }
 

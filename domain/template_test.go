@@ -1,6 +1,7 @@
 package domain
 
 import (
+	"maps"
 	"slices"
 	"strings"
 	"testing"
@@ -192,5 +193,55 @@ func TestSamples(t *testing.T) {
 	}
 	if token := linkToken(pageToken); len(samplePage) != len(token) {
 		t.Errorf("the page of a sample has %d characters, a real one %d", len(samplePage), len(token))
+	}
+}
+
+func TestBesideLink(t *testing.T) {
+	values := map[string]string{
+		"brand": "Аура", "promo": "123 456 7890", "discount": "15%", "until": " Действует до 31.12.2026.", "gift": ": кружка", "link": "https://shop.example/m/x",
+	}
+	bare := maps.Clone(values)
+	bare["until"], bare["gift"] = "", ""
+	for _, c := range []struct {
+		body           string
+		values         map[string]string
+		before, behind string
+	}{
+		{"{promo} {link}", values, "", ""},
+		{"{promo}\n{link}\n{brand}", values, "", ""},
+		{"({promo}) {link} .", values, "", ""},
+		{"Без ссылки.", values, "", ""},
+		{"«{link} »", values, "", ""},
+		{"{promo}: {link}.", values, "", "."},
+		{"{link}, {promo}", values, "", ","},
+		{"({link})", values, "", ")"},
+		{"{link};", values, "", ";"}, {"{link}!", values, "", "!"}, {"{link}?", values, "", "?"}, {"«{link}»", values, "", "»"},
+		{"“{link}”", values, "", "”"}, {"{link}…", values, "", "…"}, {"{link}:", values, "", ":"}, {"{link}'", values, "", "'"}, {"{link}—", values, "", "—"},
+		{"{link}/", values, "", "/"}, {"{link}#", values, "", "#"}, {"{link}👍", values, "", "👍"},
+		{"{link}ждём", values, "", "ж"}, {"{link}5", values, "", "5"},
+		{"{link}\u00a0{promo}", values, "", "U+00A0"}, {"{link}\u3000.", values, "", "U+3000"},
+		{"тут{link} ", values, "т", ""}, {"7{link}", values, "7", ""}, {"a_{link}", values, "_", ""}, {"е\u0301{link}", values, "\u0301", ""},
+		{"тут:{link} ", values, "", ""},
+		{"{link}{promo}", values, "", "{promo}"}, {"{promo}{link}", values, "{promo}", ""}, {"{discount}{link}", values, "", ""},
+		{"{link}{link}", values, "{link}", "{link}"},
+		{"{link}. {link}! {link}.", values, "", ". !"},
+		// What may be empty is looked at, and past.
+		{"{link}{until}", values, "", ""}, {"{link}{until}.", values, "", "."}, {"{link}{until}", bare, "", ""}, {"{link}{until}.", bare, "", "."},
+		{"{link}{gift}", values, "", "{gift}"}, {"{link}{gift}!", values, "", "{gift} !"}, {"{link}{gift} ", bare, "", ""}, {"{link}{gift}!", bare, "", "!"},
+		{"слово{until}{link}", values, "о", ""}, {"слово{until}{link}", bare, "о", ""}, {"слово{gift}{link}", values, "{gift} о", ""},
+	} {
+		before, behind := besideLink(c.body, c.values)
+		if strings.Join(before, " ") != c.before || strings.Join(behind, " ") != c.behind {
+			t.Errorf("%q: before %q, behind %q", c.body, before, behind)
+		}
+	}
+	for kind, texts := range templates {
+		for language, body := range texts {
+			for _, v := range []map[string]string{values, bare} {
+				if before, behind := besideLink(body, v); before != nil || behind != nil {
+					t.Errorf("what the program brings, %s in %s: before %q, behind %q", kind, language, before, behind)
+				}
+			}
+		}
 	}
 }

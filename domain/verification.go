@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"strconv"
-	"strings"
 	"time"
 )
 
@@ -352,7 +351,7 @@ func (s *Service) checkCode(ctx context.Context, t codeTry, requestID, typed str
 	if !validRequestID(requestID) {
 		return v, formStale()
 	}
-	if strings.TrimSpace(typed) == "" {
+	if untyped(typed) {
 		return v, invalid("code", "code.empty", "Count", s.Settings.CodeLength)
 	}
 	code, ok := s.readCode(typed)

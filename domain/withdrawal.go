@@ -2,7 +2,6 @@ package domain
 
 import (
 	"context"
-	"strings"
 	"time"
 )
 
@@ -101,7 +100,7 @@ func (s *Service) WithdrawFor(ctx context.Context, a Actor, f WithdrawalForm) er
 	}
 	faults := map[string]Text{}
 	phone := s.anyPhone(f.Phone)
-	if strings.TrimSpace(f.Phone) == "" {
+	if untyped(f.Phone) {
 		faults["phone"] = Say("contact.phone_empty")
 	} else if phone == "" {
 		faults["phone"] = Say("contact.phone_malformed")

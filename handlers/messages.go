@@ -25,7 +25,7 @@ func (h *Handlers) Messages(c echo.Context) error {
 		return err
 	}
 	status := http.StatusOK
-	if day := c.QueryParam("day"); day != "" {
+	if day := domain.FoldSearch(c.QueryParam("day")); day != "" {
 		if _, err := time.Parse(time.DateOnly, day); err != nil {
 			v.DayFaulty, status = true, http.StatusUnprocessableEntity
 		} else {

@@ -21,7 +21,6 @@ func (h *Handlers) PromoCodes(c echo.Context) error {
 	a, _ := actorOf(c)
 	ctx := c.Request().Context()
 	v := views.PromoCodesView{Filter: promoFilter(c), Now: h.Service.Now()}
-	v.Search = strings.TrimSpace(v.Filter.Search)
 	if ids, all := a.SupervisedProgrammes(); !all && len(ids) == 0 {
 		v.NoProgrammes = true
 	}
@@ -53,7 +52,7 @@ func (h *Handlers) PromoCodes(c echo.Context) error {
 
 // promoFilter reads the query. What nobody could have chosen does not filter.
 func promoFilter(c echo.Context) (f domain.PromoFilter) {
-	f.Search = c.QueryParam("q")
+	f.Search = domain.FoldSearch(c.QueryParam("q"))
 	f.Before, f.BatchID = idIn(c.QueryParam("before")), idIn(c.QueryParam("batch"))
 	if k := domain.PromoKind(c.QueryParam("kind")); slices.Contains(domain.PromoKinds(), k) {
 		f.Kind = k

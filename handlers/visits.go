@@ -62,7 +62,7 @@ func visitFilter(c echo.Context, stores []domain.Store, advisors []domain.Staff)
 	case slices.Contains(domain.Outcomes(), outcome):
 		f.Outcome = outcome
 	}
-	if day := c.QueryParam("day"); day != "" {
+	if day := domain.FoldSearch(c.QueryParam("day")); day != "" {
 		if _, err := time.Parse(time.DateOnly, day); err != nil {
 			return f, true
 		}

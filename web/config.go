@@ -17,6 +17,8 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/nyaruka/phonenumbers"
 	"github.com/redis/go-redis/v9"
+
+	"prilavok/domain"
 )
 
 // Config is every setting of the program, read once at the start by LoadConfig.
@@ -183,6 +185,7 @@ func variables(environ []string) map[string]string {
 func LoadConfig(environ []string) (Config, error) {
 	var c Config
 	f := faults{}
+	checkSeen(f, variables(environ))
 	if err := env.ParseWithOptions(&c, env.Options{Environment: variables(environ)}); err != nil {
 		var all env.AggregateError
 		if !errors.As(err, &all) {
@@ -238,6 +241,17 @@ func (c *Config) check(f faults) {
 	}
 	if c.LogFormat != "text" && c.LogFormat != "json" {
 		f.add("LOG_FORMAT", fmt.Sprintf("%q is not a format", c.LogFormat))
+	}
+}
+
+// checkSeen refuses what pasting brought along and nobody sees: with it a name or an address would be another, and
+// everything look right. Passwords and keys may hold any character.
+func checkSeen(f faults, values map[string]string) {
+	for _, field := range reflect.VisibleFields(reflect.TypeFor[Config]()) {
+		name := field.Tag.Get("env")
+		if _, r, found := domain.OutOfPlace(values[name]); found && field.Type != reflect.TypeFor[secret]() {
+			f.add(name, fmt.Sprintf("holds a character that cannot be seen, %U", r))
+		}
 	}
 }
 

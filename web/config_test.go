@@ -244,6 +244,10 @@ func TestConfigFaults(t *testing.T) {
 		{"STOP_TIMEOUT=1h", "STOP_TIMEOUT: 1h0m0s is out", "from 1s to 5m"},
 		{"LOG_LEVEL=loud", `LOG_LEVEL: "loud" is not`, "debug, info, warn or error"},
 		{"LOG_FORMAT=xml", `LOG_FORMAT: "xml" is not`, "text or json"},
+		{"LOG_FORMAT=te\u200bxt", "LOG_FORMAT: holds a character that cannot be seen, U+200B", "text or json"},
+		{"CODE_LENGTH=\u20664\u2069", "CODE_LENGTH: holds a character that cannot be seen, U+2066", "from 4 to 6"},
+		{"PUBLIC_URL=https://shop.example\ufeff", "PUBLIC_URL: holds a character that cannot be seen, U+FEFF", "https://host"},
+		{"REDIS_URL=redis://127.0.0.1\u00ad:6379", "REDIS_URL: holds a character that cannot be seen, U+00AD", "redis://"},
 	} {
 		c, err := LoadConfig([]string{test.environ})
 		if err == nil {
@@ -294,6 +298,11 @@ func TestConfigHidesSecrets(t *testing.T) {
 		if _, err := LoadConfig([]string{environ}); err == nil || strings.Contains(err.Error(), testPassword[:7]) {
 			t.Errorf("%s: %v", environ, err)
 		}
+	}
+
+	// A password is what it is.
+	if c := load(t, "DEMO_PASSWORD=hunter\u200b2\u202e"); string(c.DemoPassword) != "hunter\u200b2\u202e" {
+		t.Errorf("the password became %+q", string(c.DemoPassword))
 	}
 
 	c := load(t, "SECRET_KEY="+testKey, "DEMO_PASSWORD="+testPassword,

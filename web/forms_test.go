@@ -136,6 +136,7 @@ func (f formCase) test(t *testing.T, p *program, db data, all cast) {
 		bad.holds(t, r.c, part, about+" as a part")
 		f.isPart(t, r.c, part, about)
 	}
+	f.testUnseen(t, p, r)
 	if after := db.dump(false); after != before && !f.records {
 		t.Errorf("bad input left a trace:\n%s", difference(before, after))
 	}
@@ -162,9 +163,9 @@ func (f formCase) test(t *testing.T, p *program, db data, all cast) {
 	a := r.c.do(http.MethodPost, r.action, http.Header{"Sec-Fetch-Site": {"same-origin"}}, good)
 	f.succeeds(t, r, a, a.Location, http.StatusSeeOther)
 
-	// The same by htmx, with a visit of its own.
+	// The same by htmx, with a visit of its own, and pasted.
 	r = f.prepare(t, p, db, all, 2)
-	a = r.c.do(http.MethodPost, r.action, asPart, f.fill(p, r, 2, f.good, ""))
+	a = r.c.do(http.MethodPost, r.action, asPart, f.asPasted(r, f.fill(p, r, 2, f.good, "")))
 	if f.leads == "" {
 		f.isPart(t, r.c, a, "good")
 	} else if a.Body != "" {
@@ -175,6 +176,11 @@ func (f formCase) test(t *testing.T, p *program, db data, all cast) {
 		header = "HX-Redirect"
 	}
 	f.succeeds(t, r, a, a.Header.Get(header), http.StatusOK)
+	for line := range strings.Lines(db.dump(false)) {
+		if strings.ContainsAny(line, unseen) {
+			t.Errorf("what nobody sees was kept: %+q", line)
+		}
+	}
 }
 
 // testForeign sends the good form of one advisor as another one, who works

@@ -99,6 +99,52 @@ func TestTemplatePreview(t *testing.T) {
 	}
 }
 
+// A link that something sticks to is told in words that say what to do, while
+// it is typed and after it was saved; it stands in the way of nothing.
+func TestTemplateLinkApart(t *testing.T) {
+	eachBackend(t, func(t *testing.T, env []string) {
+		p := start(t, env...)
+		admin := inspect(p.as("admin"))
+		const path = "/templates/1/trial/ru"
+		const behind, before = "Сразу после {link} стоит ", "Прямо перед {link} стоит "
+		preview := func(body string) string {
+			t.Helper()
+			a := admin.part(path+"/preview", "version", "0", "body", body)
+			if a.Status != http.StatusOK {
+				t.Errorf("%q: %d", body, a.Status)
+			}
+			return admin.screen(a).text()
+		}
+		for body, want := range map[string]string{
+			"{promo} {link}.":         behind + "«.»: телефон может принять это за часть ссылки, и страница покупателя не откроется. Поставьте после {link} пробел или перенос строки.",
+			"{promo} ({link}), ждём!": behind + "«)»",
+			"{promo} {link}{brand}":   behind + "«{brand}»",
+			"{promo} тут{link}":       before + "«т»: телефон может не узнать ссылку. Поставьте перед {link} пробел или перенос строки.",
+		} {
+			if text := preview(body); !strings.Contains(text, want) {
+				t.Errorf("%q, without %q: %s", body, want, text)
+			}
+		}
+		for _, body := range []string{"{promo} {link}", "{promo}: {link} .", "{promo}\r\n{link}\r\nЖдём!", "{promo}."} {
+			if text := preview(body); strings.Contains(text, behind) || strings.Contains(text, before) {
+				t.Errorf("%q: %s", body, text)
+			}
+		}
+		// The texts that the program brings are not warned of.
+		for _, kind := range []string{"referral", "trial", "gift"} {
+			for _, language := range []string{"ru", "en"} {
+				if text := admin.screen(admin.get("/templates/1/" + kind + "/" + language)).text(); strings.Contains(text, behind) || strings.Contains(text, before) || !strings.Contains(text, "{link}") {
+					t.Errorf("%s in %s: %s", kind, language, text)
+				}
+			}
+		}
+		admin.goesTo(admin.send(path, path, "body", "{promo} {link}!"), path+"?saved=yes")
+		if text := admin.screen(admin.get(path + "?saved=yes")).text(); !strings.Contains(text, "Сохранено") || !strings.Contains(text, behind+"«!»") {
+			t.Errorf("after saving: %s", text)
+		}
+	})
+}
+
 // A trial goes to one's own phone once, is told, is limited, and leaves no
 // phone behind.
 func TestTemplateTrial(t *testing.T) {
