@@ -109,21 +109,26 @@ func (s *Service) ask(ctx context.Context, t *codeTry, kind AttemptKind, key str
 }
 
 // finish writes the verdict of an attempt that verified nothing. It leaves the
-// visit alone, so it waits for nobody.
+// visit alone, so it waits for nobody. What counts nothing is written only by
+// whoever is alone with the form: it may have been judged twice at once, with
+// another answer, and then the attempt stays asked until Redis tells.
 func (s *Service) finish(ctx context.Context, at CodeAttempt) error {
-	err := s.DB.InTx(ctx, func(ctx context.Context, tx Tx) error {
+	var written bool
+	err := s.DB.InTx(ctx, func(ctx context.Context, tx Tx) (err error) {
 		if at.Entry == EntrySelf && !at.Answers() {
 			noted, err := s.noted(ctx, tx, at)
 			if err != nil {
 				return err
 			}
 			if noted {
-				return tx.DropAttempt(ctx, at.ID)
+				written, err = tx.DropAttempt(ctx, at.ID)
+				return err
 			}
 		}
-		return tx.FinishAttempt(ctx, at)
+		written, err = tx.FinishAttempt(ctx, at)
+		return err
 	})
-	if err == nil && !at.counted() {
+	if written && !at.counted() {
 		s.uncount(ctx, at)
 	}
 	return err
@@ -212,7 +217,7 @@ func (s *Service) settleRight(ctx context.Context, at CodeAttempt) (Visit, error
 		if err != nil {
 			return err
 		}
-		if err := tx.FinishAttempt(ctx, at); err != nil {
+		if _, err := tx.FinishAttempt(ctx, at); err != nil {
 			return err
 		}
 		linked := v.ContactID != nil && v.Link == at.Link && s.PhoneKey(v.Phone) == at.PhoneKey

@@ -351,18 +351,24 @@ type Tx interface {
 	SetAnswers(ctx context.Context, visitID int64, answers []Answer) error
 
 	// AskAttempt records a send or a check that Redis is to judge, and gives it
-	// with its id; where one with its request key is on record, that one.
+	// with its id; where one with its request key is on record, that one, which
+	// two may be at work on from then on.
 	AskAttempt(ctx context.Context, a CodeAttempt) (CodeAttempt, error)
-	// FinishAttempt writes what has become of an attempt. Where the same form
-	// once more is to be judged anew, it lets go of the request key.
-	FinishAttempt(ctx context.Context, a CodeAttempt) error
-	// SettleAttempt is FinishAttempt unless there is a verdict by now.
+	// FinishAttempt writes what has become of an attempt, and tells whether it
+	// did: not over another verdict, and not one that counts nothing where
+	// somebody else may be at work on it. Where the same form once more is to be
+	// judged anew, it lets go of the request key.
+	FinishAttempt(ctx context.Context, a CodeAttempt) (bool, error)
+	// DropAttempt deletes an attempt that is not worth a record, where
+	// FinishAttempt would write that it counts nothing.
+	DropAttempt(ctx context.Context, id int64) (bool, error)
+	// SettleAttempt writes a verdict unless there is one by now.
 	SettleAttempt(ctx context.Context, a CodeAttempt) error
 	// ClaimSend is FinishAttempt for an SMS that is about to leave; false where
 	// somebody else has claimed it.
 	ClaimSend(ctx context.Context, a CodeAttempt) (bool, error)
-	// DropAttempt deletes an attempt that is not worth a record.
-	DropAttempt(ctx context.Context, id int64) error
+	// EndSend writes how the SMS that was claimed ended.
+	EndSend(ctx context.Context, a CodeAttempt) error
 	// AddLimitLift records a lift; where its request id is known it gives the
 	// lift that was recorded before.
 	AddLimitLift(ctx context.Context, l LimitLift) (LimitLift, error)

@@ -327,7 +327,7 @@ func (s *Service) recordSend(ctx context.Context, t *codeTry, m Message) error {
 		if t.attempt.Verdict == string(OpenSend) {
 			return nil // the claim has said so
 		}
-		return tx.FinishAttempt(ctx, t.attempt)
+		return tx.EndSend(ctx, t.attempt)
 	})
 }
 
@@ -435,7 +435,7 @@ func (s *Service) recordVerified(ctx context.Context, t codeTry) (Visit, error) 
 		if err := stillAsked(*v, t.visit); err != nil {
 			return err
 		}
-		if err := tx.FinishAttempt(ctx, t.attempt); err != nil || v.VerifiedAt != nil {
+		if _, err := tx.FinishAttempt(ctx, t.attempt); err != nil || v.VerifiedAt != nil {
 			return err
 		}
 		return s.verify(ctx, tx, v, t.attempt)

@@ -63,6 +63,10 @@ func (t *tx) AskAttempt(ctx context.Context, a domain.CodeAttempt) (domain.CodeA
 		a.ID = ids[0]
 		return a, nil
 	}
+	if _, err := t.exec(ctx, `UPDATE code_attempts SET again = TRUE
+		WHERE visit_id = $1 AND request_key = $2 AND verdict = 'asked'`, a.VisitID, a.RequestKey); err != nil {
+		return a, err
+	}
 	before, err := t.attempts(ctx, `WHERE visit_id = $1 AND request_key = $2`, a.VisitID, a.RequestKey)
 	if err == nil && len(before) == 0 {
 		// Its verdict has just let go of the key.
@@ -74,33 +78,47 @@ func (t *tx) AskAttempt(ctx context.Context, a domain.CodeAttempt) (domain.CodeA
 	return before[0], nil
 }
 
-func (t *tx) FinishAttempt(ctx context.Context, a domain.CodeAttempt) error {
-	_, err := t.finishAttempt(ctx, a, ``)
-	return err
+// unheard is true of an attempt that has no verdict, and that nobody else can
+// be at work on.
+const unheard = `verdict IN ('asked', 'unjudged') AND NOT again`
+
+func (t *tx) FinishAttempt(ctx context.Context, a domain.CodeAttempt) (bool, error) {
+	where := unheard
+	if a.Answers() {
+		// Whoever else has heard Redis has heard the same. Of what it has settled
+		// meanwhile this tells more.
+		where = `verdict IN ('asked', 'unjudged', 'unsent', $3)`
+	}
+	return t.finishAttempt(ctx, a, where)
+}
+
+func (t *tx) DropAttempt(ctx context.Context, id int64) (bool, error) {
+	n, err := t.exec(ctx, `DELETE FROM code_attempts WHERE id = $1 AND `+unheard, id)
+	return n > 0, err
 }
 
 func (t *tx) SettleAttempt(ctx context.Context, a domain.CodeAttempt) error {
-	_, err := t.finishAttempt(ctx, a, ` AND verdict = 'asked'`)
+	_, err := t.finishAttempt(ctx, a, `verdict = 'asked'`)
 	return err
 }
 
 func (t *tx) ClaimSend(ctx context.Context, a domain.CodeAttempt) (bool, error) {
-	n, err := t.finishAttempt(ctx, a, ` AND verdict IN ('asked', 'unsent', 'unjudged')`)
-	return n > 0, err
+	return t.finishAttempt(ctx, a, `verdict IN ('asked', 'unjudged', 'unsent')`)
 }
 
-func (t *tx) finishAttempt(ctx context.Context, a domain.CodeAttempt, where string) (int64, error) {
+func (t *tx) EndSend(ctx context.Context, a domain.CodeAttempt) error {
+	_, err := t.finishAttempt(ctx, a, `verdict = 'send'`)
+	return err
+}
+
+func (t *tx) finishAttempt(ctx context.Context, a domain.CodeAttempt, where string) (bool, error) {
 	key := a.RequestKey
 	if !a.Answers() {
 		key = ""
 	}
-	return t.exec(ctx, `UPDATE code_attempts SET challenge_id = $2, verdict = $3, after_send_us = $4, limit_met = $5, request_key = $6
-		WHERE id = $1`+where, a.ID, a.ChallengeID, a.Verdict, a.AfterSend.Microseconds(), a.LimitMet, key)
-}
-
-func (t *tx) DropAttempt(ctx context.Context, id int64) error {
-	_, err := t.exec(ctx, `DELETE FROM code_attempts WHERE id = $1`, id)
-	return err
+	n, err := t.exec(ctx, `UPDATE code_attempts SET challenge_id = $2, verdict = $3, after_send_us = $4, limit_met = $5, request_key = $6
+		WHERE id = $1 AND `+where, a.ID, a.ChallengeID, a.Verdict, a.AfterSend.Microseconds(), a.LimitMet, key)
+	return n > 0, err
 }
 
 func (t *tx) AddVerification(ctx context.Context, v domain.Verification) (bool, error) {

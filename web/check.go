@@ -18,7 +18,12 @@ import (
 // check recounts everything that is derived from the rows and lists what
 // differs; then its error makes the program end with 1. It changes nothing
 // but what a start would: it brings no tables up to date and needs them to be.
-func check(ctx context.Context, environ []string, out io.Writer) (err error) {
+func check(ctx context.Context, environ []string, out io.Writer) error {
+	return checkBy(ctx, environ, out, time.Now)
+}
+
+// checkBy is check on a machine with another clock than its own.
+func checkBy(ctx context.Context, environ []string, out io.Writer, local func() time.Time) (err error) {
 	cfg, err := LoadConfig(environ)
 	if err != nil {
 		return err
@@ -29,12 +34,12 @@ func check(ctx context.Context, environ []string, out io.Writer) (err error) {
 			return err
 		}
 	}
-	db, err := sql.Open(ctx, sql.Options{DatabaseURL: string(cfg.DatabaseURL), Path: path, Logger: newLogger(cfg, out), Now: time.Now})
+	db, err := sql.Open(ctx, sql.Options{DatabaseURL: string(cfg.DatabaseURL), Path: path, Logger: newLogger(cfg, out), Now: local})
 	if err != nil {
 		return fmt.Errorf("database: %w", err)
 	}
 	defer func() { err = errors.Join(err, db.Close()) }()
-	service := &domain.Service{DB: db, Clock: time.Now, Settings: cfg.settings()}
+	service := &domain.Service{DB: db, Clock: local, Settings: cfg.settings()}
 	found, err := service.Recount(ctx)
 	if err != nil {
 		return fmt.Errorf("recount: %w", err)
@@ -78,7 +83,7 @@ func isThere(path string) error {
 }
 
 func checkLimits(ctx context.Context, cfg Config, service *domain.Service) (found []domain.Difference, err error) {
-	redis, err := redisstore.Open(ctx, redisstore.Options{URL: string(cfg.RedisURL), Prefix: cfg.RedisPrefix})
+	redis, err := redisstore.Open(ctx, redisstore.Options{URL: string(cfg.RedisURL), Prefix: cfg.RedisPrefix, Local: service.Clock})
 	if err != nil {
 		return nil, fmt.Errorf("redis: %w", err)
 	}

@@ -8,6 +8,9 @@ local stored = redis.call("HMGET", challenge,
 local id, right_digest, expires, sent = stored[1], stored[2], tonumber(stored[3] or 0), stored[4]
 
 local function answer(verdict, repeated, left, barred)
+  if verdict ~= "right" and verdict ~= "wrong" then
+    reask(event)
+  end
   barred = barred or judge(asked.wrongs)
   local met = (verdict == "limited" or verdict == "wrong") and barred or {name = "", wait = 0}
   return {verdict, repeated, id or "", left, sent or "", met.name, met.wait, state(barred)}

@@ -89,14 +89,26 @@ local function judge(budgets)
   return all
 end
 
--- Takes back what a restore has counted of an event that was asked: here comes its verdict, which counts it anew or not
--- at all. It writes only where there is something to take: the first write of a script is the one that a Redis without
+-- Takes back what a restore has counted of an event that was asked: here comes its verdict, and it must not stand in its
+-- own way. It writes only where there is something to take: the first write of a script is the one that a Redis without
 -- memory refuses, and that is left to ZADD.
+local taken = {}
 local function unask(budgets, id)
   for _, budget in ipairs(budgets) do
-    if redis.call("ZSCORE", KEYS[budget.key], "a:" .. id) then
+    local at = redis.call("ZSCORE", KEYS[budget.key], "a:" .. id)
+    if at then
       redis.call("ZREM", KEYS[budget.key], "a:" .. id)
+      taken[#taken + 1] = {budget = budget, at = at}
     end
+  end
+end
+
+-- Puts that back where the verdict counts nothing. The event may have been judged before Redis lost its memory; whoever
+-- writes the verdict knows, and takes it back then.
+local function reask(id)
+  for _, t in ipairs(taken) do
+    redis.call("ZADD", KEYS[t.budget.key], t.at, "a:" .. id)
+    redis.call("PEXPIRE", KEYS[t.budget.key], whole(t.budget.keep))
   end
 end
 

@@ -12,14 +12,19 @@ if remembered and old[6] or was_counted(asked.sends, event) then
   return {"repeated", 0, "", 0, state()}
 end
 unask(asked.sends, event)
+-- A verdict that counts nothing.
+local function refuse(verdict, wait, name, limited, ...)
+  reask(event)
+  return {verdict, wait, name, limited, state(...)}
+end
 if remembered and old[5] then
-  return {"done", 0, "", 0, state()}
+  return refuse("done", 0, "", 0)
 end
 
 local barred, silent = judge(asked.wrongs), judge(asked.sends)
 for _, met in ipairs({barred, silent}) do
   if met.name ~= "" then
-    return {"limited", 0, met.name, met.wait, state(barred, silent)}
+    return refuse("limited", 0, met.name, met.wait, barred, silent)
   end
 end
 
@@ -29,7 +34,7 @@ if sent[2] and now >= tonumber(sent[2]) + pace_kept then
   n, next_at = 0, 0
 end
 if now < next_at then
-  return {"wait", next_at - now, "", 0, state(barred, silent)}
+  return refuse("wait", next_at - now, "", 0, barred, silent)
 end
 
 -- The SMS is counted before anything else is written: a Redis without memory refuses the first write of a script, and

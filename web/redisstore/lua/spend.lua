@@ -6,5 +6,7 @@ unask(asked.budgets, ARGV[4])
 local met = judge(asked.budgets)
 if met.name == "" then
   count(asked.budgets, ARGV[4])
+else
+  reask(ARGV[4])
 end
 return {"spend", met.name, met.wait}
