@@ -14,16 +14,17 @@ import "context"
 func newLink() string { return RandomToken(12) }
 
 // relink ends what a code has proved, or is about to, once other consents were
-// recorded. The phone that has answered confirms no yes that was said after it,
-// fresh, to the same text or to a new one; and where the consent to messages
-// stood and is gone, a code that is on its way confirms no later one.
+// recorded. The phone that has answered, in a verdict that may be still on its
+// way, confirms no yes that was said after it, fresh, to the same text or to a
+// new one; and where the consent to messages stood and is gone, a code that is
+// on its way confirms no later one.
 func (s *Service) relink(ctx context.Context, tx Tx, v *Visit, staffID int64, fresh, stood bool) error {
 	switch {
 	case v.ContactID == nil:
 		return nil
 	case v.VerifiedAt != nil && fresh:
 		return s.endVerification(ctx, tx, v, staffID)
-	case v.VerifiedAt == nil && stood && !v.Communications:
+	case v.VerifiedAt == nil && (fresh || stood && !v.Communications):
 		v.Link = newLink()
 	}
 	return nil

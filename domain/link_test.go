@@ -42,6 +42,10 @@ func ways() map[string]func(w *world, v domain.Visit) {
 			contact(w, v, phoneA)
 		},
 		"phone changed and back": func(w *world, v domain.Visit) { contact(w, v, phoneB, phoneA) },
+		"agreed to a new text": func(w *world, v domain.Visit) {
+			w.newTexts()
+			w.consent(w.anna, v, true, true)
+		},
 		"stopped, unticked and ticked": func(w *world, v domain.Visit) {
 			w.hears("stop-"+w.request(), phoneA, "СТОП")
 			w.consent(w.anna, v, true, false)
