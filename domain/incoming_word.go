@@ -26,10 +26,26 @@ var (
 	objectWords = wordsOf("МЕНЯ ОТ ВСЕ ВСЕХ РАССЫЛКА РАССЫЛКУ РАССЫЛКИ РАССЫЛОК СМС СООБЩЕНИЯ СООБЩЕНИЙ ME ALL SMS MESSAGES FROM")
 	// stopStems begin what somebody who wants to hear no more may write in a
 	// sentence.
-	stopStems = wordsOf("ОТПИС ОТПИШ ХВАТИТ ПРЕКРАТ УДАЛИ ОТКАЗ ОТКЛЮЧ ОТМЕН СПАМ UNSUB QUIT CANCEL REVOKE OPTOUT СТОП STOP")
+	stopStems = wordsOf("ОТПИС ОТПИШ ХВАТИТ ПРЕКРАТ УДАЛИ ОТКАЗ ОТКЛЮЧ ОТМЕН СПАМ UNSUB QUIT CANCEL REVOKE REMOVE OPTOUT СТОП STOP")
+	// One may stand far from the other.
+	optWord, outWord = wordsOf("OPT")[0], wordsOf("OUT")[0]
 	// notStems do where "не" stands before them.
 	notStems = wordsOf("ПИШ ПРИСЫЛ ШЛИТЕ ЗВОН БЕСПОК НАДО ХОЧУ")
 )
+
+// joined puts two words together that are a stop word in two ("opt-out", "un
+// subscribe", "от писка"): phones and people set a dash or a space anywhere.
+func joined(words []string) []string {
+	var out []string
+	for _, w := range words {
+		if n := len(out); n > 0 && slices.Contains(stopWords, out[n-1]+w) {
+			out[n-1] += w
+			continue
+		}
+		out = append(out, w)
+	}
+	return out
+}
 
 // readWord tells what an SMS says. It is a stop where it says nothing but a
 // stop word, in any case, spelling of alphabets, quotes and punctuation;
@@ -37,7 +53,7 @@ var (
 // stand beside it. Whoever writes a sentence round it wants to be read by a
 // person, and "стоп старт" can only be understood by one.
 func readWord(text string) IncomingWord {
-	words := wordsOf(text)
+	words := joined(wordsOf(text))
 	if len(words) > 1 && !slices.ContainsFunc(words, func(w string) bool { return len([]rune(w)) > 1 }) {
 		words = []string{strings.Join(words, "")} // С Т О П
 	}
@@ -79,8 +95,12 @@ func readWordAfter(prefix, text string) IncomingWord {
 // mayBeStop tells that a text which is no stop by the rule may still want one,
 // so that a supervisor reads it first.
 func mayBeStop(text string) bool {
-	words := wordsOf(text)
+	words := joined(wordsOf(text))
+	opts := false
 	for i, w := range words {
+		if opts = opts || strings.HasPrefix(w, optWord); opts && w == outWord {
+			return true // "please opt me out", "opted out"
+		}
 		begins := func(stem string) bool { return strings.HasPrefix(w, stem) }
 		if slices.Contains(noWords, w) || slices.ContainsFunc(stopStems, begins) ||
 			i > 0 && words[i-1] == "НЕ" && slices.ContainsFunc(notStems, begins) {

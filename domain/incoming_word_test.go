@@ -14,6 +14,8 @@ func TestReadWord(t *testing.T) {
 		{StopWord, []string{
 			"STOP", "stop", "Stop.", " stop. ", "СТОП", "Стоп!", "«стоп»", "\"СТОП\"", "стоп\r\n", "*стоп*", "стоп 🙏", "СТОООП!!!",
 			"ОТПИСКА", "отписка", "Отписка.", "НЕТ", "нет", "Нет!!!", "нет.", "unsubscribe", "UnSubscribe", "UNSUB", "stopall", "Stop all",
+			"opt-out", "Opt out", "OPT – OUT", "opt_out", "opt\u2011out", "opt\u00adout", "opt\nout", "opt.out!", "please opt-out", "opt out all", "optout",
+			"un-subscribe", "un subscribe me", "stop-all", "от-писка", "отпи сать", "«стоп»", "STOP!!!", "(stop)", "stop…", "-stop-", "#стоп", "СТОП;",
 			"QUIT", "cancel", "End", "revoke", "OPTOUT", "отмена", "Отключите", "отключить, пожалуйста", "отключите рассылку",
 			"С Т О П", "S.T.O.P.", "стоп стоп стоп", "стоп, нет", "NET", "otpiska",
 			// Letters of the other alphabet, and marks that nobody sees.
@@ -26,6 +28,7 @@ func TestReadWord(t *testing.T) {
 		{NoWord, []string{
 			"", " ", "?", "🙂", "да", "ок", "12345", "0",
 			"нет, спасибо, позвоните завтра", "нет смс", "Нет сообщений", "СМС", "спасибо", "меня", "не стоп", "стоп старт", "старт нет", "старт смс",
+			"opt", "out", "opt in", "opt-in", "out opt", "timeout", "option", "opt me out", "I opted out", "en dash", "sub un", "не т", "stop-loss", "100% стоп",
 			"the end", "отмена заказа", "отключите свет", "weekend", "cancel my order",
 			"стоп 5", "стопка", "нетто", "остановка", "перестаньте", "Это не мой номер", "Хватит писать", "Когда забрать подарок?",
 			"Стоп, я хотел спросить про подарок", "restart", "unstoppable", "нет вопросов", "Net 24",
@@ -71,12 +74,13 @@ func TestMayBeStop(t *testing.T) {
 	for _, text := range []string{
 		"нет, спасибо, позвоните завтра", "Хватит писать!", "не пишите мне", "Больше не присылайте ничего", "удалите мой номер", "это спам",
 		"Прошу отписать меня от всех ваших рассылок навсегда", "я отказываюсь", "please unsubscribe my number", "стоп старт", "нет смс", "Стоп, а подарок?",
+		"please opt me out", "I opted out", "opt-out of this list", "I want to opt out", "remove me", "stop texting me", "stop-loss", "100% стоп", "un-subscribe my number now",
 	} {
 		if !mayBeStop(text) {
 			t.Errorf("%q is not seen as a wish to hear no more", text)
 		}
 	}
-	for _, text := range []string{"", "Когда забрать подарок?", "спасибо", "не понял", "пишите ещё", "интернет", "старт"} {
+	for _, text := range []string{"", "Когда забрать подарок?", "спасибо", "не понял", "пишите ещё", "интернет", "старт", "opt in", "out of options", "about", "timeout", "the end"} {
 		if mayBeStop(text) {
 			t.Errorf("%q is seen as a wish to hear no more", text)
 		}

@@ -50,7 +50,7 @@ func (h *Handlers) callback(c echo.Context) (domain.Gateway, domain.Callback, er
 	// How long it may be is the server's business; see web/server.go.
 	body, err := io.ReadAll(c.Request().Body)
 	return g, domain.Callback{
-		Query: c.QueryParams(), ContentType: c.Request().Header.Get(echo.HeaderContentType), Body: body,
+		Query: domain.ReadForm(c.Request().URL.RawQuery), ContentType: c.Request().Header.Get(echo.HeaderContentType), Body: body,
 	}, err
 }
 

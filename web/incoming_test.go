@@ -247,3 +247,79 @@ func TestIncomingBatch(t *testing.T) {
 		}
 	})
 }
+
+// Gateways put in what a customer wrote, and their own words, without escaping
+// them. At both addresses and by both methods nothing of it is lost.
+func TestCallbacksUnescaped(t *testing.T) {
+	eachBackend(t, func(t *testing.T, env []string) {
+		env = append(env, kannelEnv...)
+		env = append(env, "SMS_GATEWAYS=handset,kannel,devino", "DEVINO_URL=http://127.0.0.1:9", "DEVINO_KEY=k", "DEVINO_FROM=f")
+		p := start(t, env...)
+		db := openData(t, env)
+		anna, vera, gateway := p.as("anna"), inspect(p.as("vera")), p.client()
+		visit := anna.walk(p, customer{phone: "+7 916 700 00 01"}, domain.StepOutcome)
+		anna.goesTo(anna.purchase(visit), visit+"/summary")
+		message := db.one(`SELECT id FROM messages WHERE channel = 'programme' AND visit_id = $1`, idOf(visit))
+
+		calls := func(method, path, pairs string) {
+			t.Helper()
+			body := pairs
+			if method == http.MethodGet {
+				path, body = path+"?"+pairs, ""
+			}
+			if a := gateway.do(method, path, nil, body); a.Status != http.StatusOK || a.Body != "" {
+				t.Errorf("%s %s: %d %q", method, pairs, a.Status, a.Body)
+			}
+		}
+		for _, c := range []struct{ gateway, method, pairs, word, body string }{
+			{"devino", http.MethodPost, "sourcePhone=79167000001&messageId=1&text=Скидка+100%;+да?", "", "Скидка 100%; да?"},
+			{"devino", http.MethodGet, "sourcePhone=79167000001&messageId=2&text=50%+или+%35%;=?", "", "50% или 5%;=?"},
+			{"devino", http.MethodPost, "=&&odd;=%&sourcePhone=79167000001&messageId=3&text=%zz%ffда", "", "%zz\ufffdда"},
+			{"devino", http.MethodPost, "sourcePhone=79167000001&messageId=4&text=%d1%f2%ee%ef;", "stop", "Стоп;"}, // Windows-1251
+			{"devino", http.MethodPost, "sourcePhone=79167000001&messageId=5&text=Ау&text=стоп;", "", "Ау,стоп;"},
+			{"kannel", http.MethodGet, "from=79167000001&id=6&text=Please+opt+me+out;+100%", "", "Please opt me out; 100%"},
+			{"kannel", http.MethodGet, "from=79167000001&id=7&charset=WINDOWS-1251&text=%d1%f2%ee%ef%", "stop", "Стоп%"},
+			{"kannel", http.MethodGet, "from=79167000001&id=8&charset=UTF-8&text=%&text=Opt-Out;", "stop", "%,Opt-Out;"},
+			{"kannel", http.MethodPost, "", "stop", "OPT – OUT;"}, // the pairs in its address; see below
+		} {
+			path, pairs := incomingURL(c.gateway), c.pairs
+			if pairs == "" {
+				path += "?from=79167000001&id=9&text=OPT+–+OUT;"
+				pairs = "x=%;"
+			}
+			calls(c.method, path, pairs)
+			if got := db.one(`SELECT word || '|' || body FROM incoming_messages ORDER BY id DESC LIMIT 1`); got != c.word+"|"+c.body {
+				t.Errorf("%s %s %s: on record as %q, want %q", c.gateway, c.method, c.pairs, got, c.word+"|"+c.body)
+			}
+		}
+		if got := db.one(`SELECT state || ' ' || reason FROM messages WHERE id = $1`, message); got != "cancelled stopped" {
+			t.Errorf("the scheduled message is %s", got)
+		}
+		// What is only flagged stands before a supervisor's eyes.
+		text := vera.screen(vera.get("/incoming?unseen=yes")).text()
+		if n := strings.Count(text, "Возможно, просят не писать"); n != 2 || !strings.Contains(text, "Please opt me out; 100%") || !strings.Contains(text, "Ау,стоп;") {
+			t.Errorf("%d are flagged in %s", n, text)
+		}
+
+		for i, c := range []struct{ gateway, method, pairs, state, detail string }{
+			{"devino", http.MethodPost, "messageId=77&status=sent&note=50%;+ok", "accepted", `{"note":"50%; ok"}`},
+			{"devino", http.MethodGet, "messageId=77&status=delivered&note=%;%41%", "delivered", `{"note":"%;A%"}`},
+			{"kannel", http.MethodGet, "m=MESSAGE&status=8&smsc=a;b%", "accepted", `{"smsc":"a;b%"}`},
+			{"kannel", http.MethodPost, "m=MESSAGE&status=1&smsc=%2;", "delivered", `{"smsc":"%2;"}`},
+		} {
+			db.exec(`UPDATE messages SET gateway = $2, gateway_id = '77', state = 'sending', reason = '', attempts = 1, settled_at = NULL WHERE id = $1`, message, c.gateway)
+			path, _ := (&domain.Service{Secret: []byte(callbackSecret)}).GatewayURLs(domain.Gateway{Name: c.gateway, Callbacks: deaf{}})
+			pairs := strings.Replace(c.pairs, "MESSAGE", message, 1)
+			if c.gateway == "kannel" && c.method == http.MethodPost {
+				path, pairs = path+"?"+pairs, "x=%;"
+			}
+			calls(c.method, path, pairs)
+			if got := db.one(`SELECT state FROM messages WHERE id = $1`, message); got != c.state {
+				t.Errorf("%s: the message is %s, want %s", c.pairs, got, c.state)
+			}
+			if got := db.rows(`SELECT detail FROM delivery_reports ORDER BY id`); len(got) != i+1 || got[i] != c.detail {
+				t.Errorf("%s: on record %q, want %q", c.pairs, got, c.detail)
+			}
+		}
+	})
+}

@@ -24,13 +24,31 @@ func name(s string) string {
 	return strings.ToLower(strings.NewReplacer("-", "", "_", "").Replace(s))
 }
 
-// fieldsOf reads a query or a form.
+// fieldsOf reads a query or a form. What comes again in another spelling of its
+// name is kept beside what came first, in the order of the names.
 func fieldsOf(v url.Values, charset string) fields {
+	all := map[string][]string{}
+	for _, n := range slices.Sorted(maps.Keys(v)) {
+		all[name(n)] = append(all[name(n)], v[n]...)
+	}
 	f := fields{}
-	for n, values := range v {
-		f[name(n)] = readable(strings.Join(values, ","), charset)
+	for n, values := range all {
+		f[n] = several(values, func(s string) string { return readable(s, charset) })
 	}
 	return f
+}
+
+// several makes one text of the values of a name: mostly there is one, or a
+// proxy has doubled it. Others stand side by side, lest a STOP be the one that
+// is left out.
+func several(values []string, read func(string) string) string {
+	var out []string
+	for _, v := range values {
+		if v = read(v); v != "" && !slices.Contains(out, v) {
+			out = append(out, v)
+		}
+	}
+	return strings.Join(out, ",")
 }
 
 // read gives the objects of a call, whatever it is: a JSON object, a list of
@@ -51,11 +69,7 @@ func read(c domain.Callback) []fields {
 			all = append(all, v)
 		}
 	case body != "" && (media == "" || media == "application/x-www-form-urlencoded"):
-		form, err := url.ParseQuery(body)
-		if err != nil && len(form) == 0 {
-			return nil
-		}
-		return []fields{fieldsOf(form, params["charset"])}
+		return []fields{fieldsOf(domain.ReadForm(body), params["charset"])}
 	case len(c.Query) > 0:
 		return []fields{fieldsOf(c.Query, "")}
 	}

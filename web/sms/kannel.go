@@ -103,13 +103,13 @@ func (k *Kannel) Reports(c domain.Callback) ([]domain.DeliveryReport, error) {
 // came, in UTF-16, and says so in %C, in the words of its version; %a would
 // tear it at bytes that look like spaces.
 func (k *Kannel) Incoming(c domain.Callback) ([]domain.IncomingSMS, error) {
-	m := domain.IncomingSMS{GatewayID: c.Query.Get("id"), From: c.Query.Get("from"), Text: c.Query.Get("text")}
-	switch charset := c.Query.Get("charset"); strings.ToUpper(strings.ReplaceAll(charset, "-", "")) {
+	charset := c.Query.Get("charset")
+	read := func(text string) string { return readable(text, charset) }
+	switch strings.ToUpper(strings.ReplaceAll(charset, "-", "")) {
 	case "UTF16BE", "UTF16", "UCS2", "ISO10646UCS2":
-		m.Text = fromUTF16(m.Text)
-	default:
-		m.Text = readable(m.Text, charset)
+		read = fromUTF16
 	}
+	m := domain.IncomingSMS{GatewayID: c.Query.Get("id"), From: c.Query.Get("from"), Text: several(c.Query["text"], read)}
 	if m.From == "" {
 		return nil, &domain.Error{Kind: domain.Invalid, Err: errors.New("kannel: an SMS names no sender")}
 	}
