@@ -177,7 +177,7 @@ func TestSlowImportInABrowser(t *testing.T) {
 	w.toOffice("vera")
 	w.open(importPath)
 	w.fill("Название", "Медленно")
-	w.paste("text", importHead+"\n0000000013;15;;1;\n")
+	w.paste("Или вставьте строки сюда", importHead+"\n0000000013;15;;1;\n")
 	w.press("Загрузить")
 	w.see("Запрос не дошёл целиком")
 	if title := w.value("Название"); title != "Медленно" {
