@@ -5,9 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"unicode/utf8"
 
 	"github.com/joho/godotenv"
@@ -58,7 +60,9 @@ func readEnvFile(content []byte) (map[string]string, error) {
 		}
 	}
 	values, err := godotenv.UnmarshalBytes(text)
-	if err != nil {
+	// A shell's own word before a name would make it another one, and the setting none.
+	badName := func(name string) bool { return len(strings.Fields(name)) != 1 }
+	if err != nil || slices.ContainsFunc(slices.Collect(maps.Keys(values)), badName) {
 		// The parser quotes the rest of the file in its error, so that goes no further.
 		return nil, errors.New("cannot be understood; expected lines of NAME=value, quotes closed, comments after #")
 	}

@@ -45,6 +45,8 @@ func TestEnvironmentEncodings(t *testing.T) {
 		"a comment in windows-1251":   {"# \xcb\xe0\xe2\xea\xe0\n" + text, ""},
 		"nothing but a mark":          {"\ufeff", "-"},
 		"nothing":                     {"", "-"},
+		"a line of cmd.exe":           {text + "set CODE_TRIES=2\r\n", "cannot be understood"},
+		"a value without a name":      {text + "=2\r\n", "cannot be understood"},
 		"a mark and a broken setting": {"\ufeffDEMO_PASSWORD='" + testPassword + "\n", "quotes closed"},
 	} {
 		dir := t.TempDir()

@@ -366,6 +366,24 @@ func formsThatHaveNotArrived(t *testing.T, p *program) {
 	elsewhere()
 	w.contact(phone, name)
 
+	// A proxy has refused it, in whatever words: they take no form's place.
+	w.fill("Имя", name+" Петровна")
+	for _, status := range []int{400, 401, 403, 413, 429, 502} {
+		if _, err := eval[bool](w, fmt.Sprintf(`(() => {
+			const real = window.fetch;
+			window.fetch = async () => { window.fetch = real; return new Response("<h1>nginx</h1>", { status: %d, headers: { "Content-Type": "text/html" } }); };
+			document.getElementById("connection").hidden = true;
+			return true;
+		})()`, status)); err != nil {
+			t.Fatal(err)
+		}
+		w.press("Продолжить")
+		w.see("Повторить")
+		w.contact(phone, name+" Петровна")
+	}
+	elsewhere()
+	w.contact(phone, name+" Петровна")
+
 	// Somebody would not wait for its answer, and it has not even left.
 	w.fill("Имя", name+" Львовна")
 	if _, err := eval[bool](w, `window.fetch = () => new Promise(() => {}), true`); err != nil {

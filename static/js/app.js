@@ -194,11 +194,13 @@
   const isWatch = (ctx) => ctx.sourceElement?.matches?.("[hx-trigger^=every]");
   const offers = () => busy.size > 0 || (retry && !document.getElementById("connection")?.hidden);
   const watchFailed = () => { if (!offers()) failure(null); };
-  // A 503 may be our own form with its reason; what a proxy or a crash sends
-  // must not take the place of the form; nor must the answer to a form that came in
-  // too slowly, for a chosen file could not be kept.
+  // A refusal of ours is a form with its reason, or says that it wants the whole page.
+  // What a proxy or a crash sends must not take the place of the form; nor must a page
+  // of ours after a fault of ours, nor the answer to a form that came in too slowly, for
+  // a chosen file could not be kept.
   const LATE = 408;
-  const isForeign = (ctx) => (ctx.response?.status >= 500 || ctx.response?.status === LATE) && !ctx.response.raw.headers.has("Prilavok-Part");
+  const isForeign = ({ response, hx }) => response?.status >= 400 && !response.raw.headers.has("Prilavok-Part") &&
+    (response.status >= 500 || response.status === LATE || !hx?.retarget);
   let held = null; // what had the focus before a swap, if that takes it away
   document.addEventListener("htmx:before:swap", (event) => {
     if (isForeign(event.detail.ctx)) event.preventDefault();
