@@ -126,11 +126,12 @@ func Only(roles ...domain.Role) echo.MiddlewareFunc {
 	}
 }
 
-// AtStore sends an advisor who has not chosen a store to the choice.
+// AtStore sends an advisor who has not chosen a store to the choice. It leaves
+// the page behind, as signing in does: a form that came here has not arrived.
 func AtStore(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(c echo.Context) error {
 		if a, ok := actorOf(c); ok && a.Role == domain.Advisor && a.StoreID == 0 {
-			return redirect(c, "/store")
+			return leave(c, "/store")
 		}
 		return next(c)
 	}

@@ -260,7 +260,7 @@ func StoreChoice(v StoreView) templ.Component {
 			templ_7745c5c3_Var8 = templ.NopComponent
 		}
 		ctx = templ.ClearChildren(ctx)
-		templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 5, "<section id=\"store-choice\">")
+		templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 5, "<section id=\"store-choice\" data-keeps-drafts>")
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}

@@ -25,6 +25,7 @@ const (
 	atPromo    = "Есть промокод?"
 	atHeld     = "Промокод действует"
 	atOutcome  = "Чем закончился визит?"
+	atStore    = "Где вы сегодня работаете?"
 	atHandset  = "Демо-телефон"
 
 	agreeData     = "Покупатель согласен на обработку персональных данных"
@@ -61,6 +62,7 @@ func TestJourneysInABrowser(t *testing.T) {
 			{"the session ends amid a form without scripts", sessionEndsWithoutScripts},
 			{"drafts are one's own", draftsAreOnesOwn},
 			{"forms that have not arrived", formsThatHaveNotArrived},
+			{"forms before the choice of a store", formsBeforeTheStore},
 			{"a file after the session's end", filesAfterTheEnd},
 		} {
 			t.Run(j.name, func(t *testing.T) {

@@ -399,6 +399,42 @@ func formsThatHaveNotArrived(t *testing.T, p *program) {
 	w.drafts(0)
 }
 
+// formsBeforeTheStore: a form that met the choice of a store has not arrived.
+func formsBeforeTheStore(t *testing.T, p *program) {
+	const phone, name = "+7 916 700-00-25", "Лада"
+	w := newWindow(t, p.URL)
+	choose := func(w *window) {
+		t.Helper()
+		w.at(atStore)
+		w.fill("Магазин", ural)
+		w.press("Продолжить")
+	}
+	w.open("/sign-in")
+	w.fill("Логин", "olga")
+	w.fill("Пароль", demoPassword)
+	w.press("Войти")
+	choose(w)
+	w.at(atCounter)
+	w.serve()
+	w.fill("Телефон", phone)
+	w.fill("Имя", name)
+	other := w.tab()
+	other.open("/counter")
+	other.serve()
+	other.fill("Имя", name+" Вторая")
+	step := other.path()
+	w.ended()
+	w.press("Продолжить")
+	w.again("olga")
+	w.at(atStore)
+	other.press("Продолжить")
+	other.at(atStore)
+	choose(w)
+	w.contact(phone, name)
+	other.open(step)
+	other.contact("", name+" Вторая")
+}
+
 // filesAfterTheEnd: whoever asks for a file after their session has ended signs
 // in, and goes on where its link stands.
 func filesAfterTheEnd(t *testing.T, p *program) {

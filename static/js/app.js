@@ -208,7 +208,7 @@
   });
   document.addEventListener("htmx:after:request", ({ detail: { ctx } }) => {
     if (!isForeign(ctx) && !(isWatch(ctx) && offers())) calm();
-    // What leads to another page altogether is the sign-in, where a session has ended.
+    // What leads to another page altogether is the sign-in, where a session has ended, or the choice of a store.
     const arrived = ctx.response.status < 400 && ctx.request.method === "POST" && !ctx.hx?.redirect;
     if (arrived && isDrafted(formOf(ctx))) drop(nameOf(formOf(ctx)));
   });
