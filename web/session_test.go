@@ -154,8 +154,17 @@ func TestSignInThrottled(t *testing.T) {
 	eachBackend(t, func(t *testing.T, env []string) {
 		p := start(t, append(env, "SIGN_IN_ATTEMPTS=3", "SIGN_IN_ATTEMPTS_PER_ADDRESS=10")...)
 		c := inspect(p.client())
+		// A machine with much to do may look at no password in time, and says so. That
+		// counts for the address alone; whoever signs in tries again.
+		unseen := 0
 		try := func(login, password string, header http.Header) answer {
-			return c.do(http.MethodPost, "/sign-in", header, form("login", login, "password", password))
+			for {
+				a := c.do(http.MethodPost, "/sign-in", header, form("login", login, "password", password))
+				if a.Status != http.StatusServiceUnavailable {
+					return a
+				}
+				unseen++
+			}
 		}
 		waits := func(login, password string, header http.Header) {
 			t.Helper()
@@ -185,7 +194,7 @@ func TestSignInThrottled(t *testing.T) {
 			}
 		}
 		// From one address, over all logins: three wrong ones and four that were refused so far.
-		for n := range 3 {
+		for n := range 3 - unseen {
 			if a := try(fmt.Sprintf("guess%d", n), "guess", nil); a.Status != http.StatusUnprocessableEntity {
 				t.Errorf("another login, guess %d: %d", n, a.Status)
 			}
