@@ -110,8 +110,9 @@ func (s *Service) ask(ctx context.Context, t *codeTry, kind AttemptKind, key str
 
 // finish writes the verdict of an attempt that verified nothing. It leaves the
 // visit alone, so it waits for nobody. What counts nothing is written only by
-// whoever is alone with the form: it may have been judged twice at once, with
-// another answer, and then the attempt stays asked until Redis tells.
+// the last who is at work on the form: it may be judged twice at once, and the
+// other hear another answer. Where somebody did not come back the attempt stays
+// asked until Redis tells.
 func (s *Service) finish(ctx context.Context, at CodeAttempt) error {
 	var written bool
 	err := s.DB.InTx(ctx, func(ctx context.Context, tx Tx) (err error) {

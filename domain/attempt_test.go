@@ -300,8 +300,9 @@ func TestAnOldFormGivesNothingBack(t *testing.T) {
 	})
 }
 
-// Redis forgets everything in the middle of wrong guesses at once, again and
-// again, under one instance or two: five get an answer in a day, and no sixth.
+// Redis forgets everything in the middle of wrong guesses at once, each with a
+// double tap, again and again, under one instance or two: five get an answer in
+// a day, and no sixth.
 func TestALossAmidGuessesGivesNoneBack(t *testing.T) {
 	clock := domaintest.NewClock(sqltest.Start)
 	sqltest.Each(t, func(t *testing.T, db *sql.DB) {
@@ -365,10 +366,12 @@ func (w *world) lossAmidGuesses(instances []*domain.Service, phone string) {
 	start := make(chan struct{})
 	for i, v := range visits {
 		request := w.request()
-		all.Go(func() {
-			<-start
-			_ = guess(instances[i%len(instances)], v, request)
-		})
+		for tap := range 2 {
+			all.Go(func() {
+				<-start
+				_ = guess(instances[(i+tap)%len(instances)], v, request)
+			})
+		}
 	}
 	for range 3 {
 		all.Go(func() {

@@ -352,11 +352,11 @@ type Tx interface {
 
 	// AskAttempt records a send or a check that Redis is to judge, and gives it
 	// with its id; where one with its request key is on record, that one, which
-	// two may be at work on from then on.
+	// one more is at work on from then on.
 	AskAttempt(ctx context.Context, a CodeAttempt) (CodeAttempt, error)
 	// FinishAttempt writes what has become of an attempt, and tells whether it
-	// did: not over another verdict, and not one that counts nothing where
-	// somebody else may be at work on it. Where the same form once more is to be
+	// did: not over another verdict, and one that counts nothing only by the last
+	// who is at work on it. Where the same form once more is to be
 	// judged anew, it lets go of the request key.
 	FinishAttempt(ctx context.Context, a CodeAttempt) (bool, error)
 	// DropAttempt deletes an attempt that is not worth a record, where

@@ -63,7 +63,7 @@ func (t *tx) AskAttempt(ctx context.Context, a domain.CodeAttempt) (domain.CodeA
 		a.ID = ids[0]
 		return a, nil
 	}
-	if _, err := t.exec(ctx, `UPDATE code_attempts SET again = TRUE
+	if _, err := t.exec(ctx, `UPDATE code_attempts SET at_work = at_work + 1
 		WHERE visit_id = $1 AND request_key = $2 AND verdict = 'asked'`, a.VisitID, a.RequestKey); err != nil {
 		return a, err
 	}
@@ -78,21 +78,32 @@ func (t *tx) AskAttempt(ctx context.Context, a domain.CodeAttempt) (domain.CodeA
 	return before[0], nil
 }
 
-// unheard is true of an attempt that has no verdict, and that nobody else can
-// be at work on.
-const unheard = `verdict IN ('asked', 'unjudged') AND NOT again`
+// unheard is true of an attempt that has no verdict, and that nobody can be at
+// work on any more.
+const unheard = `verdict IN ('asked', 'unjudged') AND at_work < 1`
+
+// leave is one less at work.
+func (t *tx) leave(ctx context.Context, attemptID int64) error {
+	_, err := t.exec(ctx, `UPDATE code_attempts SET at_work = at_work - 1 WHERE id = $1 AND verdict IN ('asked', 'unjudged')`, attemptID)
+	return err
+}
 
 func (t *tx) FinishAttempt(ctx context.Context, a domain.CodeAttempt) (bool, error) {
-	where := unheard
 	if a.Answers() {
 		// Whoever else has heard Redis has heard the same. Of what it has settled
 		// meanwhile this tells more.
-		where = `verdict IN ('asked', 'unjudged', 'unsent', $3)`
+		return t.finishAttempt(ctx, a, `verdict IN ('asked', 'unjudged', 'unsent', $3)`)
 	}
-	return t.finishAttempt(ctx, a, where)
+	if err := t.leave(ctx, a.ID); err != nil {
+		return false, err
+	}
+	return t.finishAttempt(ctx, a, unheard)
 }
 
 func (t *tx) DropAttempt(ctx context.Context, id int64) (bool, error) {
+	if err := t.leave(ctx, id); err != nil {
+		return false, err
+	}
 	n, err := t.exec(ctx, `DELETE FROM code_attempts WHERE id = $1 AND `+unheard, id)
 	return n > 0, err
 }

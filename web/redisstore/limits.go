@@ -290,13 +290,21 @@ func (l *Limits) Restore(ctx context.Context, now time.Time, read func(context.C
 	}
 }
 
+// ours tells whether a key belongs to this process and generation, or is no
+// count at all.
+func (s *Store) ours(server, key string) bool {
+	name, own := strings.CutPrefix(key, s.limitKey(server, ""))
+	first, _, _ := strings.Cut(name, ":")
+	return own && slices.Contains([]string{generation, "visit", "pace", "restore"}, first)
+}
+
 // clear drops what other processes have counted. One of them may come back with
 // its memory, as a replica of this one that takes over again: by then it would
-// know nothing of what is counted from here on.
+// know nothing of what is counted from here on. So would a program of an earlier
+// generation that somebody goes back to.
 func (l *Limits) clear(ctx context.Context, server string) error {
-	own := l.store.limitKey(server, "")
 	return l.store.scan(ctx, l.store.prefix+"pc:{codes}:", func(keys []string) error {
-		others := slices.DeleteFunc(keys, func(key string) bool { return strings.HasPrefix(key, own) })
+		others := slices.DeleteFunc(keys, func(key string) bool { return l.store.ours(server, key) })
 		switch {
 		case server != l.store.serverID():
 			return domain.ErrLimitsLost // then own are the others

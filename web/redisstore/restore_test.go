@@ -11,6 +11,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/redis/go-redis/v9"
+
 	"prilavok/domain"
 	"prilavok/web/redisstore"
 )
@@ -67,6 +69,39 @@ func TestNothingIsJudgedWithoutMemory(t *testing.T) {
 		if n := recorded(t, s, h.sends()[0]); n != 1 {
 			t.Errorf("%d SMS are counted; expected the one after the loss", n)
 		}
+	})
+}
+
+// A program of an earlier generation has counted in this very Redis. What it
+// has counted is rebuilt from the rows, and its own counts go: somebody may go
+// back to it, and it would trust them though they know nothing of what has been
+// counted since. Codes on their way stay good.
+func TestAnEarlierGenerationIsTrustedWithNothing(t *testing.T) {
+	each(t, func(t *testing.T, s *redisstore.Store) {
+		h := begin(t, s)
+		h.mustOpen("open", domain.OpenSend)
+		b := budget(domain.LimitAdvisor, "staff:1", 5, day)
+		for _, name := range []string{"counted", "1:counted"} {
+			if err := s.Client().Set(t.Context(), s.LimitKey(name), 1, 0).Err(); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := s.Client().ZAdd(t.Context(), s.LimitKey("wrong:staff:1"), redis.Z{Score: 1, Member: "e:challenge:1"}).Err(); err != nil {
+			t.Fatal(err)
+		}
+		if err := s.Client().Del(t.Context(), s.Marker()).Err(); err != nil {
+			t.Fatal(err)
+		}
+		restore(t, s, rows(b, 2))
+		if n := recorded(t, s, b); n != 2 {
+			t.Errorf("%d events are counted, want those of the rows", n)
+		}
+		for _, name := range []string{"counted", "1:counted", "wrong:staff:1"} {
+			if n := s.Client().Exists(t.Context(), s.LimitKey(name)).Val(); n != 0 {
+				t.Errorf("%s of before is still there", name)
+			}
+		}
+		h.mustCheck("check", h.right, domain.CheckRight)
 	})
 }
 

@@ -6,7 +6,7 @@
 ALTER TABLE code_attempts
     ADD COLUMN link text NOT NULL DEFAULT '',        -- of the visit when it was asked: whose challenge this is
     ADD COLUMN request_key text NOT NULL DEFAULT '', -- hash of the form that asked; empty where it is to be judged anew
-    ADD COLUMN again boolean NOT NULL DEFAULT false; -- the form came once more while it was asked: two may be at work on it
+    ADD COLUMN at_work int NOT NULL DEFAULT 1; -- requests with this form that may hear a verdict, while it is asked
 CREATE UNIQUE INDEX code_attempts_request ON code_attempts (visit_id, request_key) WHERE request_key <> '';
 CREATE INDEX code_attempts_asked ON code_attempts (visit_id, id) WHERE verdict = 'asked';
 CREATE INDEX promo_refusals_asked ON promo_refusals (id) WHERE reason = 'asked';

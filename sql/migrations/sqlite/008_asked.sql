@@ -5,7 +5,7 @@
 -- +goose Up
 ALTER TABLE code_attempts ADD COLUMN link TEXT NOT NULL DEFAULT '';        -- of the visit when it was asked: whose challenge this is
 ALTER TABLE code_attempts ADD COLUMN request_key TEXT NOT NULL DEFAULT ''; -- hash of the form that asked; empty where it is to be judged anew
-ALTER TABLE code_attempts ADD COLUMN again BOOLEAN NOT NULL DEFAULT FALSE;  -- the form came once more while it was asked: two may be at work on it
+ALTER TABLE code_attempts ADD COLUMN at_work INTEGER NOT NULL DEFAULT 1;   -- requests with this form that may hear a verdict, while it is asked
 CREATE UNIQUE INDEX code_attempts_request ON code_attempts (visit_id, request_key) WHERE request_key <> '';
 CREATE INDEX code_attempts_asked ON code_attempts (visit_id, id) WHERE verdict = 'asked';
 CREATE INDEX promo_refusals_asked ON promo_refusals (id) WHERE reason = 'asked';
