@@ -217,3 +217,38 @@ func TestACustomersPageAfterAStrangersNo(t *testing.T) {
 		w.sound()
 	})
 }
+
+// A STOP of somebody who has said no at the counter already is their own all the
+// same: it stays on record when that visit goes on with a yes and a code, and
+// then with another number.
+func TestAStopAfterANoAtTheCounterStaysOnRecord(t *testing.T) {
+	for who, stop := range map[string]func(w *world, bought domain.Visit){
+		"by SMS":        func(w *world, _ domain.Visit) { w.hears("stop", phoneA, "СТОП") },
+		"on their page": func(w *world, bought domain.Visit) { w.stop(w.page(bought)) },
+		"by staff":      func(w *world, _ domain.Visit) { w.withdrawn(w.vera(), phoneA) },
+	} {
+		t.Run(who, func(t *testing.T) {
+			eachWorld(t, func(t *testing.T, w *world) {
+				bought := w.buyer(phoneA)
+				w.clock.Add(5 * time.Minute)
+				v := w.verified(w.anna, phoneA)
+				w.clock.Add(time.Minute)
+				w.consent(w.anna, v, true, false)
+				w.clock.Add(time.Minute)
+				stop(w, bought)
+				w.clock.Add(5 * time.Minute)
+				w.consent(w.anna, v, true, true)
+				w.must(w.SendCode(t.Context(), w.anna, v.ID, w.request()))
+				w.must(w.CheckCode(t.Context(), w.anna, v.ID, w.request(), w.codeOf(phoneA)))
+				if !w.agrees(*bought.ContactID) {
+					t.Error("a later yes with a code does not count")
+				}
+				w.contact(w.anna, v, phoneB)
+				if w.agrees(*bought.ContactID) {
+					t.Error("the yes has gone with the visit, and their own stop is forgotten")
+				}
+				w.sound()
+			})
+		})
+	}
+}

@@ -45,15 +45,16 @@ func (s *Service) stopMessages(ctx context.Context, tx Tx, contactID int64, sour
 	if err != nil && !IsNotFound(err) {
 		return false, err
 	}
-	if !last.Given && len(gone) == 0 {
-		return false, nil
-	}
-	if last.Given {
+	// A no that was said in a visit may leave with it, so theirs stands beside it.
+	if last.Given || last.Source == FromVisit {
 		if _, err := tx.AddConsent(ctx, Consent{
 			Source: source, ContactID: &contactID, DocumentID: last.DocumentID, Hash: last.Hash, At: now, Holds: true,
 		}); err != nil {
 			return false, err
 		}
+	}
+	if !last.Given && len(gone) == 0 {
+		return false, nil
 	}
 	return true, tx.AddContactEvent(ctx, ContactEvent{ContactID: contactID, Kind: ContactStopped, Source: source, At: now})
 }
