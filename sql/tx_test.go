@@ -224,8 +224,10 @@ func TestDeadlockIsRetried(t *testing.T) {
 			return err
 		})
 	})
-	if errs[0] != nil || errs[1] != nil || runs.Load() != 3 {
-		t.Errorf("errors %v, f ran %d times, want 3", errs, runs.Load())
+	// The one that was given up may be back before the other one has gone on, and
+	// be given up once more.
+	if errs[0] != nil || errs[1] != nil || runs.Load() < 3 {
+		t.Errorf("errors %v, f ran %d times, want 3 or more", errs, runs.Load())
 	}
 }
 
